@@ -1,0 +1,1 @@
+//! The engine: look up, else fetch once for all who wait, verify, store, stream.

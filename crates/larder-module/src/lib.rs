@@ -1,0 +1,1 @@
+//! Go's module rules, pure: no sockets, no clocks, no logging.

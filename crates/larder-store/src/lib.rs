@@ -1,0 +1,1 @@
+//! The object store on disk and the index beside it.

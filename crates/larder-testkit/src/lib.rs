@@ -1,0 +1,1 @@
+//! Fakes and drivers for Larder's tests; nothing of it is shipped.
