@@ -1,1 +1,23 @@
 //! The engine: look up, else fetch once for all who wait, verify, store, stream.
+//!
+//! A request comes in as a typed question ([`larder_module::request`]) with the client's [`Access`], and leaves as [`Served`] or as a
+//! [`Failure`] whose lines the client can read. Nothing here knows HTTP statuses, sockets of clients or configuration files.
+
+mod access;
+mod clock;
+mod engine;
+mod failure;
+mod growing;
+mod metrics;
+mod served;
+
+pub mod checksum;
+
+pub use access::Access;
+pub use checksum::ChecksumDatabases;
+pub use clock::{WallClock, age_text};
+pub use engine::{Engine, EngineSettings};
+pub use failure::{Failure, MAX_BYTES, MAX_LINES, Reason};
+pub use growing::{Aborted, GrowingReader};
+pub use metrics::{Event, Metrics};
+pub use served::{Body, Content, Outcome, Served};

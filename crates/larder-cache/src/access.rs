@@ -1,0 +1,27 @@
+//! What the engine needs to know about the one who asks.
+
+/// The rights and wishes of one client request.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Reports whether the client's address may see modules of private routes.
+    pub client_is_private_ok: bool,
+    /// The client wants nothing fetched: the store alone answers.
+    pub cached_only: bool,
+    /// The client could not tell a broken body from a whole one (HTTP/1.0, say), so it is answered only after verification.
+    pub whole_status: bool,
+    /// The id under which the request is logged.
+    pub request_id: String,
+}
+
+impl Access {
+    /// Returns the access of a client with every right, who can see a cut body and has no special wish.
+    #[must_use]
+    pub fn trusted(request_id: impl Into<String>) -> Self {
+        Self {
+            client_is_private_ok: true,
+            cached_only: false,
+            whole_status: false,
+            request_id: request_id.into(),
+        }
+    }
+}
