@@ -1,3 +1,18 @@
 //! Fakes and drivers for Larder's tests; nothing of it is shipped.
+//!
+//! Everything here listens on loopback only, keeps to folders that it made itself, and takes its randomness
+//! from a seed that can be given again.
 
+pub mod client;
+pub mod faults;
+pub mod module;
+pub mod rng;
+pub mod settings;
 pub mod sumdb;
+pub mod upstream;
+pub mod zip;
+
+pub use faults::{Endpoint, Fault};
+pub use module::{BuiltModule, ModuleBuilder};
+pub use rng::Rng;
+pub use upstream::{FakeUpstream, Reply, RunningUpstream};
