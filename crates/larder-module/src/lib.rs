@@ -1,1 +1,26 @@
-//! Go's module rules, pure: no sockets, no clocks, no logging.
+//! Go's module rules, pure: no sockets, no files, no clocks, no logging.
+//!
+//! Everything that the go command decides by rule alone is decided here, with the same verdict as
+//! golang.org/x/mod: names and versions ([`path`], [`version`], [`semver`], [`pseudo`], [`escape`]), patterns and
+//! lists of proxies ([`pattern`], [`goproxy`]), requests ([`request`]), and the files of a module ([`gomod`],
+//! [`gowork`], [`gosum`], [`info`]).
+
+pub mod defaults;
+pub mod escape;
+pub mod gomod;
+pub mod goproxy;
+pub mod gosum;
+pub mod gowork;
+pub mod info;
+pub mod path;
+pub mod pattern;
+pub mod pseudo;
+pub mod request;
+pub mod semver;
+pub mod time;
+pub mod unicode;
+pub mod version;
+
+pub use path::ModulePath;
+pub use request::{ChecksumRequest, ObjectKind, ProxyRequest};
+pub use version::{ModuleVersion, Query, Version};

@@ -1,0 +1,3 @@
+module larder.invalid/unicode_tables
+
+go 1.24
