@@ -4,15 +4,21 @@
 //! from a seed that can be given again.
 
 pub mod client;
+pub mod corpus;
 pub mod faults;
+pub mod go;
 pub mod module;
+pub mod process;
 pub mod rng;
 pub mod settings;
 pub mod sumdb;
 pub mod upstream;
 pub mod zip;
 
+pub use corpus::{Corpus, CorpusOptions};
 pub use faults::{Endpoint, Fault};
+pub use go::{GoCommand, GoOutput};
 pub use module::{BuiltModule, ModuleBuilder};
+pub use process::{Larder, LarderProcess};
 pub use rng::Rng;
 pub use upstream::{FakeUpstream, Reply, RunningUpstream};

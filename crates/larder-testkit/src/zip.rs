@@ -84,7 +84,6 @@ impl<W: Write> ZipWriter<W> {
             header.extend_from_slice(&20_u16.to_le_bytes());
             common(&mut header, &entry);
             header.extend_from_slice(&[0; 12]); // extra, comment, disk, attributes
-            header.extend_from_slice(&0_u16.to_le_bytes());
             header.extend_from_slice(&entry.offset.to_le_bytes());
             header.extend_from_slice(entry.name.as_bytes());
             self.put(&header)?;

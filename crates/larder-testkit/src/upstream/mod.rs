@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 use crate::faults::Rule;
 use crate::module::{BuiltModule, ModuleBuilder, escape};
+use crate::sumdb::FakeSumdb;
 use crate::{Endpoint, Fault};
 
 /// An answer.
@@ -174,6 +175,23 @@ impl FakeUpstream {
     pub fn handler(mut self, prefix: &str, handler: Handler) -> Self {
         self.state.handlers.push((prefix.to_owned(), handler));
         self
+    }
+
+    /// Carries a checksum database below `/sumdb/<name>`, and has every version added so far recorded in it.
+    pub fn sumdb(self, sumdb: &FakeSumdb) -> Self {
+        for built in self.state.modules.values().flat_map(|served| served.versions.values()) {
+            sumdb.record(&built.path, &built.version, &built.h1, &built.mod_h1);
+        }
+        let prefix = format!("/sumdb/{}", sumdb.name());
+        let sumdb = sumdb.clone();
+        self.handler(
+            &prefix,
+            Arc::new(move |path| {
+                let path = path.replace("%21", "!").replace("%2B", "+").replace("%40", "@");
+                let reply = sumdb.answer(&path);
+                Some(Reply::status(reply.status, "text/plain; charset=utf-8", reply.body))
+            }),
+        )
     }
 
     /// Answers everything with a status.
