@@ -6,6 +6,7 @@
 //! [`gowork`], [`gosum`], [`info`]).
 
 pub mod defaults;
+pub mod dirhash;
 pub mod escape;
 pub mod gomod;
 pub mod goproxy;
@@ -17,9 +18,11 @@ pub mod pattern;
 pub mod pseudo;
 pub mod request;
 pub mod semver;
+pub mod sumdb;
 pub mod time;
 pub mod unicode;
 pub mod version;
+pub mod zip;
 
 pub use path::ModulePath;
 pub use request::{ChecksumRequest, ObjectKind, ProxyRequest};

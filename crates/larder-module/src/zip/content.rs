@@ -1,0 +1,330 @@
+//! The content of entries: found, inflated and checked as Go does it.
+
+use std::io;
+
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+use sha2::{Digest as _, Sha256};
+
+use super::directory::{Archive, Entry, Fields};
+use super::read_at::ReadAt;
+use super::{EntryProblem, ZipError};
+use crate::dirhash::{H1, Lines};
+
+const LOCAL_SIGNATURE: u32 = 0x0403_4b50;
+const LOCAL_LENGTH: usize = 30;
+const DESCRIPTOR_SIGNATURE: u32 = 0x0807_4b50;
+
+const STORED: u16 = 0;
+const DEFLATED: u16 = 8;
+
+/// Set when the checksum comes again behind the content.
+const HAS_DESCRIPTOR: u16 = 8;
+
+const INPUT: usize = 64 * 1024;
+const OUTPUT: usize = 128 * 1024;
+
+/// The buffers and inflate state that one reader after another can use.
+pub(super) struct Workspace {
+    inflate: Decompress,
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Workspace {
+    pub(super) fn new() -> Self {
+        Self { inflate: Decompress::new(false), input: vec![0; INPUT], output: vec![0; OUTPUT] }
+    }
+}
+
+/// Where an entry's packed bytes are.
+struct Body {
+    start: u64,
+    /// The end, which may be past the file's: then the file's end counts.
+    end: u64,
+    /// Where the checksum behind the content would be, if that place can exist.
+    descriptor: Option<u64>,
+}
+
+impl<R: ReadAt> Archive<R> {
+    /// Returns a reader of one entry's content.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there's no local header at the place that the directory names, or the entry is
+    /// packed in a way that Go doesn't read.
+    pub fn read<'a>(&'a self, entry: &'a Entry) -> Result<EntryReader<'a, R>, ZipError> {
+        EntryReader::new(self, entry, Workspace::new())
+    }
+
+    /// Returns the hash over all entries, as Go's `HashZip` computes it.
+    ///
+    /// Folders are hashed as well, and of entries with one name only the last is read, as often
+    /// as the name stands in the directory.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a content can't be read in full or a name has a newline.
+    pub fn hash(&self) -> Result<H1, ZipError> {
+        self.hash_each(|_, _| {})
+    }
+
+    /// Returns the hash over all entries and shows the hash of each.
+    pub(super) fn hash_each(&self, mut each: impl FnMut(&[u8], &[u8; 32])) -> Result<H1, ZipError> {
+        let mut sorted: Vec<&Entry> = self.entries().iter().collect();
+        // Stable, so the last of several entries with one name stays the last of them.
+        sorted.sort_by(|a, b| self.name(a).cmp(self.name(b)));
+        let mut lines = Lines::default();
+        let mut workspace = Workspace::new();
+        for group in sorted.chunk_by(|a, b| self.name(a) == self.name(b)) {
+            let [.., last] = group else { continue };
+            let name = self.name(last);
+            if name.contains(&b'\n') {
+                return Err(self.problem(last, EntryProblem::Newline));
+            }
+            let mut digest = Sha256::new();
+            let mut reader = EntryReader::new(self, last, workspace)?;
+            while let Some(piece) = reader.next_piece()? {
+                digest.update(piece);
+            }
+            workspace = reader.workspace;
+            let digest = digest.finalize().into();
+            each(name, &digest);
+            for _ in group {
+                lines.push(&digest, name);
+            }
+        }
+        Ok(lines.finish())
+    }
+
+    pub(super) fn problem(&self, entry: &Entry, problem: EntryProblem) -> ZipError {
+        ZipError::Entry { name: crate::unicode::lossy(self.name(entry)).into_owned(), problem }
+    }
+
+    fn body(&self, entry: &Entry) -> Result<Body, ZipError> {
+        let missing = || self.problem(entry, EntryProblem::Header);
+        let place = u64::try_from(entry.header).map_err(|_| missing())?;
+        let mut local = [0; LOCAL_LENGTH];
+        if self.read_at(&mut local, place)? != LOCAL_LENGTH || Fields(&local).u32() != LOCAL_SIGNATURE {
+            return Err(missing());
+        }
+        let mut lengths = Fields(&local[26..]);
+        let skipped = i64::from(lengths.u16()) + i64::from(lengths.u16());
+        let start = entry.header + LOCAL_LENGTH as i64 + skipped;
+        // As in Go, a size that is too large for the place, or negative, means no limit at all.
+        let size = entry.compressed.cast_signed();
+        let end = start.checked_add(size).filter(|_| size >= 0);
+        Ok(Body {
+            start: start.cast_unsigned(),
+            end: end.unwrap_or(i64::MAX).cast_unsigned(),
+            descriptor: u64::try_from(start.wrapping_add(size)).ok(),
+        })
+    }
+
+    /// Reads within the zip, not what may stand behind it in the same file.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let left = self.size.saturating_sub(position);
+        let count = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.source.read_full_at(&mut buffer[..count], position)
+    }
+}
+
+/// Reads one entry's content, piece by piece.
+pub struct EntryReader<'a, R> {
+    archive: &'a Archive<R>,
+    entry: &'a Entry,
+    workspace: Workspace,
+    state: State,
+    position: u64,
+    end: u64,
+    descriptor: Option<u64>,
+    /// The unread part of the input buffer.
+    unread: std::ops::Range<usize>,
+    /// The part of the output buffer that `Read` hasn't handed out.
+    pending: std::ops::Range<usize>,
+    crc: Crc,
+    produced: u64,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum State {
+    Stored,
+    Deflated,
+    /// The packed bytes are used up, the checks are still to be made.
+    Ended,
+    Done,
+}
+
+impl<'a, R: ReadAt> EntryReader<'a, R> {
+    pub(super) fn new(
+        archive: &'a Archive<R>,
+        entry: &'a Entry,
+        mut workspace: Workspace,
+    ) -> Result<Self, ZipError> {
+        let body = archive.body(entry)?;
+        let state = if archive.name(entry).ends_with(b"/") {
+            // Folders have no content; some writers give them a packed size all the same.
+            if entry.uncompressed != 0 {
+                return Err(archive.problem(entry, EntryProblem::Long));
+            }
+            State::Done
+        } else {
+            match entry.method {
+                STORED => State::Stored,
+                DEFLATED => State::Deflated,
+                other => return Err(archive.problem(entry, EntryProblem::Method(other))),
+            }
+        };
+        workspace.inflate.reset(false);
+        Ok(Self {
+            archive,
+            entry,
+            workspace,
+            state,
+            position: body.start,
+            end: body.end,
+            descriptor: body.descriptor,
+            unread: 0..0,
+            pending: 0..0,
+            crc: Crc::new(),
+            produced: 0,
+        })
+    }
+
+    /// Returns the next piece of the content; after the last one, all checks have passed.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the content is broken, shorter or longer than declared, or its checksum is
+    /// wrong.
+    pub fn next_piece(&mut self) -> Result<Option<&[u8]>, ZipError> {
+        let count = loop {
+            let count = match self.state {
+                State::Stored => self.copy()?,
+                State::Deflated => self.inflate()?,
+                State::Ended => {
+                    self.check()?;
+                    self.state = State::Done;
+                    return Ok(None);
+                }
+                State::Done => return Ok(None),
+            };
+            if count > 0 {
+                break count;
+            }
+        };
+        let piece = &self.workspace.output[..count];
+        self.crc.update(piece);
+        self.produced += count as u64;
+        if self.produced > self.entry.uncompressed {
+            self.state = State::Done;
+            return Err(self.problem(EntryProblem::Long));
+        }
+        Ok(Some(&self.workspace.output[..count]))
+    }
+
+    fn problem(&self, problem: EntryProblem) -> ZipError {
+        self.archive.problem(self.entry, problem)
+    }
+
+    /// Returns how much output is worth making: what is missing, and a byte to see a lie.
+    fn room(&self) -> usize {
+        let missing = self.entry.uncompressed.saturating_sub(self.produced);
+        usize::try_from(missing).map_or(OUTPUT, |missing| missing.saturating_add(1).min(OUTPUT))
+    }
+
+    fn copy(&mut self) -> Result<usize, ZipError> {
+        let left = usize::try_from(self.end.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let room = self.room().min(left);
+        let output = &mut self.workspace.output[..room];
+        let count = self.archive.read_at(output, self.position)?;
+        self.position += count as u64;
+        if count == 0 {
+            self.state = State::Ended;
+        }
+        Ok(count)
+    }
+
+    fn inflate(&mut self) -> Result<usize, ZipError> {
+        if self.unread.is_empty() {
+            let left = self.end.saturating_sub(self.position);
+            let room = usize::try_from(left).map_or(INPUT, |left| left.min(INPUT));
+            let input = &mut self.workspace.input[..room];
+            let count = self.archive.read_at(input, self.position)?;
+            self.position += count as u64;
+            self.unread = 0..count;
+        }
+        let room = self.room();
+        let Workspace { inflate, input, output } = &mut self.workspace;
+        let (before_in, before_out) = (inflate.total_in(), inflate.total_out());
+        let status =
+            inflate.decompress(&input[self.unread.clone()], &mut output[..room], FlushDecompress::None);
+        let consumed = usize::try_from(inflate.total_in() - before_in).unwrap_or_default();
+        let count = usize::try_from(inflate.total_out() - before_out).unwrap_or_default();
+        self.unread.start += consumed;
+        match status {
+            Ok(Status::StreamEnd) => self.state = State::Ended,
+            Ok(Status::Ok | Status::BufError) if consumed + count > 0 => {}
+            // Neither input nor output moved: the stream isn't over, but the bytes are.
+            Ok(Status::Ok | Status::BufError) => {
+                return Err(self.problem(EntryProblem::Short));
+            }
+            Err(_) => return Err(self.problem(EntryProblem::Deflate)),
+        }
+        Ok(count)
+    }
+
+    fn check(&self) -> Result<(), ZipError> {
+        if self.produced != self.entry.uncompressed {
+            return Err(self.problem(EntryProblem::Short));
+        }
+        let expected = self.entry.crc32;
+        let is_checked = if self.entry.flags & HAS_DESCRIPTOR != 0 {
+            if self.descriptor_crc()? != Some(expected) {
+                return Err(self.problem(EntryProblem::Checksum));
+            }
+            true
+        } else {
+            expected != 0
+        };
+        match is_checked && self.crc.sum() != expected {
+            true => Err(self.problem(EntryProblem::Checksum)),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads the checksum behind the content, which may or may not start with a signature.
+    ///
+    /// The sizes after it come in two widths and are ignored; but the first twelve bytes have to
+    /// be there.
+    fn descriptor_crc(&self) -> Result<Option<u32>, ZipError> {
+        let Some(place) = self.descriptor else {
+            return Ok(None);
+        };
+        let mut bytes = [0; 16];
+        let count = self.archive.read_at(&mut bytes, place)?;
+        let mut fields = Fields(&bytes);
+        let first = fields.u32();
+        let (crc, needed) = match first {
+            DESCRIPTOR_SIGNATURE => (fields.u32(), 16),
+            other => (other, 12),
+        };
+        Ok((count >= needed).then_some(crc))
+    }
+}
+
+impl<R: ReadAt> io::Read for EntryReader<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.pending.is_empty() {
+            let piece = self.next_piece().map_err(|error| match error {
+                ZipError::Read(error) => error,
+                other => io::Error::new(io::ErrorKind::InvalidData, other),
+            })?;
+            self.pending = 0..piece.map_or(0, <[u8]>::len);
+        }
+        let count = buffer.len().min(self.pending.len());
+        let from = self.pending.start;
+        buffer[..count].copy_from_slice(&self.workspace.output[from..from + count]);
+        self.pending.start += count;
+        Ok(count)
+    }
+}
