@@ -8,6 +8,7 @@
 use crate::{
     escape::{self, VersionTextError},
     path::{ModulePath, PathError},
+    sumdb::Tile,
     version::{ModuleVersion, Query, Version},
 };
 
@@ -89,7 +90,7 @@ pub enum ChecksumRequest {
         version: Version,
     },
     /// `tile/...`.
-    Tile(String),
+    Tile(Tile),
 }
 
 /// Whose fault a refused request is.
@@ -304,7 +305,8 @@ fn parse_checksum(rest: &str) -> Result<ProxyRequest, RequestError> {
     }
     if let Some(at) = rest.rfind("/tile/") {
         let path = &rest[at + 1..];
-        return answer(&rest[..at], ChecksumRequest::Tile(path.into()));
+        let tile = Tile::parse(path).map_err(|_| RequestError::Tile(path.into()))?;
+        return answer(&rest[..at], ChecksumRequest::Tile(tile));
     }
     match rest.split_once("/lookup/") {
         Some((_, wanted)) => Err(RequestError::Lookup(wanted.into())),
