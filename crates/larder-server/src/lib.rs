@@ -1,1 +1,32 @@
 //! The HTTP surface of Larder.
+//!
+//! One handler on hyper: parse the path with `larder-module`, ask the engine, describe the reply. Every module path goes to one
+//! parser, so a router would buy nothing. What is here besides: the table from reasons to statuses ([`status`]), bodies that read
+//! files in pieces that memory allows, and an accept loop with limits that keep slow or hostile clients from the others.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod access_log;
+mod app;
+mod body;
+mod connection;
+mod io;
+mod metrics;
+mod pieces;
+mod range;
+mod reply;
+mod request;
+mod server;
+mod settings;
+mod start_page;
+pub mod status;
+mod tls;
+
+pub use access_log::TARGET as ACCESS_LOG_TARGET;
+pub use app::{AppParts, Backend};
+pub use server::{BindError, Server, ServerControl};
+pub use settings::{
+    BasePath, BasePathError, IpPrefixError, IpPrefixes, Limits, ServerSettings, StartPageFacts, TlsFiles,
+    VersionFacts,
+};
+pub use tls::TlsError;

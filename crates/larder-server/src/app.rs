@@ -1,0 +1,325 @@
+//! The handler: parse, ask the engine, describe the reply.
+//!
+//! There is no router: every module path, however many slashes it has, goes to the one parser in
+//! `larder-module`, and besides it there are seven fixed pages.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
+use http::{Method, Request, Response, StatusCode, Version, request::Parts};
+use larder_cache::{Access, Engine, Failure, Metrics, Served};
+use larder_module::path::ModulePath;
+use larder_module::request::{ChecksumRequest, ObjectKind, ProxyRequest};
+use larder_module::version::{ModuleVersion, Query};
+use larder_upstream::Instance;
+
+use crate::access_log::{Begun, RequestId, RequestLog};
+use crate::body::ReplyBody;
+use crate::connection::Connection;
+use crate::metrics::HttpMetrics;
+use crate::pieces::PieceBudget;
+use crate::reply::{self, AnswerLifetime, Asked};
+use crate::request::{self, Refusal, Target};
+use crate::settings::{BasePath, IpPrefixes, ServerSettings, StartPageFacts, VersionFacts};
+use crate::start_page;
+
+/// What the handler asks. The engine is the only one in earnest; tests put their own behind it.
+pub trait Backend: Send + Sync + 'static {
+    /// Returns one file of a version.
+    fn object(
+        &self,
+        of: &ModuleVersion,
+        kind: ObjectKind,
+        access: &Access,
+    ) -> impl Future<Output = Result<Served, Failure>> + Send;
+    /// Returns a module's version list.
+    fn list(
+        &self,
+        module: &ModulePath,
+        access: &Access,
+    ) -> impl Future<Output = Result<Served, Failure>> + Send;
+    /// Returns the `.info` of a module's latest version.
+    fn latest(
+        &self,
+        module: &ModulePath,
+        access: &Access,
+    ) -> impl Future<Output = Result<Served, Failure>> + Send;
+    /// Returns the `.info` of what a query stands for.
+    fn query(
+        &self,
+        module: &ModulePath,
+        query: &Query,
+        access: &Access,
+    ) -> impl Future<Output = Result<Served, Failure>> + Send;
+    /// Answers for a checksum database.
+    fn checksum(
+        &self,
+        database: &str,
+        request: &ChecksumRequest,
+        access: &Access,
+    ) -> impl Future<Output = Result<Served, Failure>> + Send;
+    /// Renders all figures as OpenMetrics text.
+    fn render_metrics(&self) -> String;
+    /// Reports why the store can't be written, if it can't. Upstreams play no part in readiness.
+    fn check_ready(&self) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+impl Backend for Arc<Engine> {
+    async fn object(&self, of: &ModuleVersion, kind: ObjectKind, access: &Access) -> Result<Served, Failure> {
+        Engine::object(self, of, kind, access).await
+    }
+
+    async fn list(&self, module: &ModulePath, access: &Access) -> Result<Served, Failure> {
+        Engine::list(self, module, access).await
+    }
+
+    async fn latest(&self, module: &ModulePath, access: &Access) -> Result<Served, Failure> {
+        Engine::latest(self, module, access).await
+    }
+
+    async fn query(&self, module: &ModulePath, query: &Query, access: &Access) -> Result<Served, Failure> {
+        Engine::query(self, module, query, access).await
+    }
+
+    async fn checksum(
+        &self,
+        database: &str,
+        request: &ChecksumRequest,
+        access: &Access,
+    ) -> Result<Served, Failure> {
+        Engine::checksum(self, database, request, access).await
+    }
+
+    fn render_metrics(&self) -> String {
+        Engine::render_metrics(self)
+    }
+
+    async fn check_ready(&self) -> Result<(), String> {
+        let store = self.store().clone();
+        match tokio::task::spawn_blocking(move || store.writable()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// What the binary puts behind the listener.
+pub struct AppParts<B> {
+    /// Who answers protocol requests.
+    pub backend: B,
+    /// The figures of the process; the server adds its own.
+    pub metrics: Metrics,
+    /// What `/-/version` says.
+    pub version: VersionFacts,
+    /// What the start page teaches.
+    pub start_page: StartPageFacts,
+    /// The name of this process among proxies, to see loops.
+    pub instance: Instance,
+    /// A number that differs from start to start, so that request ids do too.
+    pub id_seed: u64,
+}
+
+/// Everything that requests share.
+pub(crate) struct App<B> {
+    backend: B,
+    pub(crate) metrics: Arc<HttpMetrics>,
+    pub(crate) budget: Arc<PieceBudget>,
+    version: VersionFacts,
+    start_page: RwLock<Arc<StartPageFacts>>,
+    instance: Instance,
+    base_path: BasePath,
+    trusted_proxies: IpPrefixes,
+    private_clients: IpPrefixes,
+    lifetime: AnswerLifetime,
+    next_id: AtomicU64,
+}
+
+/// Where a request came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Door<'a> {
+    pub(crate) peer: IpAddr,
+    pub(crate) encrypted: bool,
+    /// The address to name when a request names none.
+    pub(crate) local: &'a str,
+}
+
+impl<B: Backend> App<B> {
+    pub(crate) fn new(parts: AppParts<B>, settings: &ServerSettings) -> Arc<Self> {
+        Arc::new(Self {
+            metrics: HttpMetrics::register(&parts.metrics),
+            budget: PieceBudget::new(settings.limits.piece_budget),
+            backend: parts.backend,
+            version: parts.version,
+            start_page: RwLock::new(Arc::new(parts.start_page)),
+            instance: parts.instance,
+            base_path: settings.base_path.clone(),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            private_clients: settings.private_clients.clone(),
+            lifetime: AnswerLifetime::new(settings.answer_lifetime),
+            next_id: AtomicU64::new(parts.id_seed),
+        })
+    }
+
+    pub(crate) fn set_start_page(&self, facts: StartPageFacts) {
+        *self.start_page.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(facts);
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer<I: http_body::Body>(
+        &self,
+        request: Request<I>,
+        door: Door<'_>,
+        connection: Option<&Arc<Connection>>,
+    ) -> Response<ReplyBody> {
+        let in_flight =
+            connection.map(|connection| connection.begin_request(request.version() >= Version::HTTP_2));
+        let (parts, body) = request.into_parts();
+        let id = RequestId::of(self.next_id.fetch_add(1, Relaxed));
+        let client = request::client(door.peer, &parts.headers, &self.trusted_proxies, &self.private_clients);
+        let begun = Begun::when_logged(client.address, &parts.method, &parts.uri);
+        let asked = Asked {
+            headers: &parts.headers,
+            is_head: parts.method == Method::HEAD,
+            version: parts.version,
+            id: &id,
+        };
+        let target = request::judge(&parts, !body.is_end_stream(), &self.base_path, &self.instance);
+        let mut log = Facts { outcome: "page", upstream: None, logged: begun.is_some() };
+        let mut reply = match target {
+            Ok(Target::Protocol { request, cached_only }) => {
+                let access = Access {
+                    client_is_private_ok: client.is_private_ok,
+                    cached_only,
+                    whole_status: parts.version < Version::HTTP_11,
+                    request_id: id.as_str().to_owned(),
+                };
+                self.ask(&request, &access, &asked, &mut log).await
+            }
+            Ok(page) => self.page(&page, &parts, door, client.is_private_ok, &asked).await,
+            Err(refusal) => {
+                log.outcome = refusal.label();
+                reply::refused(&refusal, &asked, &self.base_path)
+            }
+        };
+        let status = reply.status();
+        self.metrics.answered(status);
+        let upstream = log.upstream;
+        let log = RequestLog::new(begun, &id, status, log.outcome, || upstream, &self.metrics);
+        reply.body_mut().attach(in_flight, Some(log));
+        reply
+    }
+
+    async fn ask(
+        &self,
+        request: &ProxyRequest,
+        access: &Access,
+        asked: &Asked<'_>,
+        log: &mut Facts,
+    ) -> Response<ReplyBody> {
+        let result = match request {
+            ProxyRequest::Object { of, kind } => self.backend.object(of, *kind, access).await,
+            ProxyRequest::List(module) => self.backend.list(module, access).await,
+            ProxyRequest::Latest(module) => self.backend.latest(module, access).await,
+            ProxyRequest::Query { module, query } => self.backend.query(module, query, access).await,
+            ProxyRequest::Checksum { database, request } => {
+                self.backend.checksum(database, request, access).await
+            }
+        };
+        match result {
+            Ok(served) => {
+                log.outcome = served.outcome.label();
+                if log.logged {
+                    log.upstream = served.outcome.upstream().map(ToString::to_string);
+                }
+                reply::served(served, asked, &self.lifetime, &self.base_path, &self.budget)
+            }
+            Err(failure) => {
+                log.outcome = failure.reason.label();
+                let status = crate::status::of_reason(&failure.reason).status;
+                if status.is_server_error() || status == StatusCode::FORBIDDEN {
+                    tracing::debug!(request_id = %asked.id.as_str(), "refused: {}", failure.text());
+                }
+                reply::failed(&failure, asked)
+            }
+        }
+    }
+
+    async fn page(
+        &self,
+        target: &Target,
+        parts: &Parts,
+        door: Door<'_>,
+        is_private_ok: bool,
+        asked: &Asked<'_>,
+    ) -> Response<ReplyBody> {
+        const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+        const HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+        const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+        match target {
+            Target::StartPage => self.start_page(parts, door, is_private_ok, asked),
+            Target::Style => reply::page(
+                HeaderValue::from_static("text/css; charset=utf-8"),
+                HOUR,
+                start_page::STYLE,
+                asked,
+            ),
+            Target::Robots => reply::page(TEXT, HOUR, start_page::ROBOTS, asked),
+            Target::Health => reply::page(TEXT, NO_STORE, "", asked),
+            Target::Ready => match self.backend.check_ready().await {
+                Ok(()) => reply::page(TEXT, NO_STORE, "", asked),
+                Err(cause) => {
+                    tracing::warn!("not ready: {cause}");
+                    let mut reply =
+                        reply::page(TEXT, NO_STORE, "not ready: the store can't be written\n", asked);
+                    *reply.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                    reply
+                }
+            },
+            Target::Version => {
+                let text = serde_json::to_string(&self.version).unwrap_or_default() + "\n";
+                reply::page(HeaderValue::from_static("application/json"), NO_STORE, text, asked)
+            }
+            Target::Metrics => {
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                reply::page(HeaderValue::from_static(kind), NO_STORE, self.backend.render_metrics(), asked)
+            }
+            Target::Protocol { .. } => reply::refused(&Refusal::NoSuchPage, asked, &self.base_path),
+        }
+    }
+
+    fn start_page(
+        &self,
+        parts: &Parts,
+        door: Door<'_>,
+        is_private_ok: bool,
+        asked: &Asked<'_>,
+    ) -> Response<ReplyBody> {
+        let origin =
+            request::public_origin(parts, door.peer, &self.trusted_proxies, door.encrypted, door.local);
+        let base = self.base_path.as_str();
+        let facts = Arc::clone(&self.start_page.read().unwrap_or_else(PoisonError::into_inner));
+        let html = start_page::render(&start_page::View {
+            address: &format!("{origin}{base}"),
+            base,
+            facts: &facts,
+            shows_private: is_private_ok,
+            version: &self.version.version,
+        });
+        let kind = HeaderValue::from_static("text/html; charset=utf-8");
+        let mut reply = reply::page(kind, HeaderValue::from_static("no-cache"), html, asked);
+        let headers = reply.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(start_page::POLICY));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        reply
+    }
+}
+
+/// What the access log wants to know.
+struct Facts {
+    outcome: &'static str,
+    upstream: Option<String>,
+    logged: bool,
+}

@@ -1,0 +1,114 @@
+//! The byte stream under hyper, with the marks that the sweep needs.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use crate::connection::Connection;
+
+/// A plain or an encrypted connection.
+///
+/// One enum instead of a boxed trait: the plain path is a direct call.
+pub(crate) enum Transport {
+    Plain(TcpStream),
+    Encrypted(Box<TlsStream<TcpStream>>),
+}
+
+/// A transport that marks what passes.
+pub(crate) struct MarkedIo {
+    transport: Transport,
+    connection: Arc<Connection>,
+}
+
+impl MarkedIo {
+    pub(crate) fn new(transport: Transport, connection: Arc<Connection>) -> Self {
+        Self { transport, connection }
+    }
+
+    fn mark_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &result {
+            Poll::Ready(Ok(bytes)) => self.connection.note_written(*bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.connection.note_write_blocked(),
+        }
+        result
+    }
+}
+
+impl AsyncRead for MarkedIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Encrypted(stream) => Pin::new(stream).poll_read(context, buffer),
+        })?;
+        if buffer.filled().len() > before {
+            self.connection.note_read();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for MarkedIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Encrypted(stream) => Pin::new(stream).poll_write(context, bytes),
+        };
+        self.mark_write(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Transport::Encrypted(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        };
+        self.mark_write(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.transport {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Encrypted(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Transport::Encrypted(stream) => {
+                let result = Pin::new(stream).poll_flush(context);
+                if result.is_pending() {
+                    self.connection.note_write_blocked();
+                } else {
+                    self.connection.note_written(0);
+                }
+                result
+            }
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Transport::Encrypted(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
