@@ -80,8 +80,7 @@ impl Disk {
         offset: u64,
     ) -> Result<(), StoreError> {
         self.step(Step::Write, path)?;
-        file.write_all_at(bytes, offset)
-            .map_err(|error| StoreError::from_io(Step::Write.verb(), path, error))
+        file.write_all_at(bytes, offset).map_err(|error| StoreError::from_io(Step::Write.verb(), path, error))
     }
 
     /// Brings a file's bytes and length to the disk.
@@ -215,6 +214,47 @@ impl Drop for RemoveOnDrop {
 pub(crate) fn write_process_number(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.write_all(std::process::id().to_string().as_bytes())
+}
+
+/// Opens a folder for reading its names; nothing when there is no such folder.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "StoreError names the path and needs the error number, which fs_err hides"
+)]
+pub(crate) fn read_folder(folder: &Path) -> Result<Option<std::fs::ReadDir>, StoreError> {
+    absent_or("list", folder, std::fs::read_dir(folder))
+}
+
+/// Reads a small file whole; nothing when there is no such file.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "StoreError names the path and needs the error number, which fs_err hides"
+)]
+pub(crate) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    absent_or("read", path, std::fs::read(path))
+}
+
+/// Creates a folder of the store's own skeleton and its parents. Nothing of value lies there yet.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "StoreError names the path and needs the error number, which fs_err hides"
+)]
+pub(crate) fn create_skeleton(folder: &Path) -> Result<(), StoreError> {
+    std::fs::create_dir_all(folder).map_err(|error| StoreError::from_io("create", folder, error))
+}
+
+fn absent_or<T>(action: &'static str, path: &Path, outcome: io::Result<T>) -> Result<Option<T>, StoreError> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match error.kind() {
+            // A name that no file can have, or one below a file, is not there either.
+            io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::InvalidFilename => Ok(None),
+            _ => Err(StoreError::from_io(action, path, error)),
+        },
+    }
 }
 
 fn open_folder(folder: &Path) -> io::Result<File> {

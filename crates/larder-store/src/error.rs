@@ -116,7 +116,9 @@ impl StoreError {
             | Self::Denied { .. }
             | Self::NameTooLong { .. }
             | Self::Io { .. } => true,
-            Self::Busy { .. } | Self::SplitFolder { .. } | Self::BadName { .. } | Self::NotAFile { .. } => false,
+            Self::Busy { .. } | Self::SplitFolder { .. } | Self::BadName { .. } | Self::NotAFile { .. } => {
+                false
+            }
         }
     }
 

@@ -125,7 +125,9 @@ enum Act {
 
 /// A plan that can't be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`{text}` is no fail point; use (kill|enospc|eio|erofs)@(NUMBER|STEP[:NUMBER])[+], for example kill@rename-new:2")]
+#[error(
+    "`{text}` is no fail point; use (kill|enospc|eio|erofs)@(NUMBER|STEP[:NUMBER])[+], for example kill@rename-new:2"
+)]
 pub struct FailPointError {
     text: String,
 }
@@ -238,7 +240,8 @@ mod tests {
 
     #[test]
     fn unreadable_plans_are_refused() {
-        for text in ["", "kill", "kill@", "kill@0", "stop@1", "kill@nowhere", "kill@write:x", "kill@write:0"] {
+        for text in ["", "kill", "kill@", "kill@0", "stop@1", "kill@nowhere", "kill@write:x", "kill@write:0"]
+        {
             assert!(text.parse::<FailPoint>().is_err(), "{text}");
         }
     }

@@ -49,7 +49,7 @@ impl ObjectKey {
     }
 
     pub(crate) fn file_name(&self) -> String {
-        format!("{}.{}", self.escaped_version(), extension(self.kind))
+        format!("{}.{}", self.escaped_version(), self.kind.extension())
     }
 
     /// The file that says that the object was never checked against a checksum database.
@@ -71,33 +71,7 @@ impl ObjectKey {
 
 impl fmt::Display for ObjectKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}.{}", self.of, extension(self.kind))
-    }
-}
-
-pub(crate) fn extension(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::Info => "info",
-        ObjectKind::Mod => "mod",
-        ObjectKind::Zip => "zip",
-    }
-}
-
-/// The number that stands for a kind in the index. Never reuse one.
-pub(crate) fn kind_number(kind: ObjectKind) -> i64 {
-    match kind {
-        ObjectKind::Info => 1,
-        ObjectKind::Mod => 2,
-        ObjectKind::Zip => 3,
-    }
-}
-
-pub(crate) fn kind_of_number(number: i64) -> Option<ObjectKind> {
-    match number {
-        1 => Some(ObjectKind::Info),
-        2 => Some(ObjectKind::Mod),
-        3 => Some(ObjectKind::Zip),
-        _ => None,
+        write!(formatter, "{}.{}", self.of, self.kind.extension())
     }
 }
 
@@ -139,13 +113,5 @@ mod tests {
         assert_eq!(plain.file_name(), "v1.0.0-x.mod");
         assert_eq!(tricky.file_name(), "v1.0.0-x.mod.mod");
         assert_ne!(plain.unverified_name(), tricky.unverified_name());
-    }
-
-    #[test]
-    fn kinds_keep_their_numbers() {
-        for kind in [ObjectKind::Info, ObjectKind::Mod, ObjectKind::Zip] {
-            assert_eq!(kind_of_number(kind_number(kind)), Some(kind));
-        }
-        assert_eq!(kind_of_number(0), None);
     }
 }

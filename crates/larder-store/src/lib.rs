@@ -31,7 +31,7 @@ use std::time::{Duration, SystemTime};
 
 use larder_module::path::ModulePath;
 use larder_module::request::ObjectKind;
-use larder_module::version::Version;
+use larder_module::version::{ModuleVersion, Version};
 use tracing::warn;
 
 pub use error::StoreError;
@@ -40,9 +40,7 @@ pub use index::IndexState;
 pub use index::answers::{AnswerKey, AnswerRow, Question};
 pub use index::journal::{Cause, Event};
 pub use key::ObjectKey;
-pub use object::{
-    Examined, Marks, ObjectRow, Publication, Published, Soundness, StoredObject, Verification,
-};
+pub use object::{Examined, Marks, ObjectRow, Publication, Published, Soundness, StoredObject, Verification};
 pub use scrub::{Problem, Recorded, Records, ScrubOptions, ScrubReport};
 pub use staging::Staging;
 pub use sumfiles::Swap;
@@ -99,10 +97,7 @@ pub struct StoreOptions {
 
 impl StoreOptions {
     /// Returns options for a shared store with the usual limits.
-    pub fn new(
-        root: impl Into<PathBuf>,
-        clock: impl Fn() -> SystemTime + Send + Sync + 'static,
-    ) -> Self {
+    pub fn new(root: impl Into<PathBuf>, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self {
             root: root.into(),
             exclusive: false,
@@ -179,7 +174,7 @@ impl Store {
         let layout = Layout::below(&options.root);
         let disk = Disk::new(options.fail_point);
         for folder in [&layout.root, &layout.modules, &layout.staging, &layout.quarantine] {
-            std::fs::create_dir_all(folder).map_err(|error| StoreError::from_io("create", folder, error))?;
+            durable::create_skeleton(folder)?;
         }
         let serve_lock = if options.exclusive { Some(lock_for_serving(&layout)?) } else { None };
         refuse_split_folder(&layout)?;
@@ -400,10 +395,7 @@ impl Store {
     #[must_use]
     pub fn causes(&self, module: &ModulePath) -> Vec<Cause> {
         let since = self.oldest_cause();
-        self.0
-            .index
-            .read(|connection| index::journal::causes(connection, module, since))
-            .unwrap_or_default()
+        self.0.index.read(|connection| index::journal::causes(connection, module, since)).unwrap_or_default()
     }
 
     /// Forgets why fetches of a module failed, because one succeeded.
@@ -487,6 +479,21 @@ impl Store {
         each: &mut dyn FnMut(&str) -> bool,
     ) -> Result<(), StoreError> {
         sumfiles::walk(self, database, below, each)
+    }
+
+    /// Returns the names of the checksum databases of which anything is stored.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a folder can't be read.
+    pub fn checksum_databases(&self) -> Result<Vec<String>, StoreError> {
+        sumfiles::databases(self)
+    }
+
+    /// Returns what the stored records of checksum databases say about a version, for [`ScrubOptions::records`].
+    #[must_use]
+    pub fn recorded(&self, of: &ModuleVersion) -> Option<Recorded> {
+        sumfiles::recorded(self, of)
     }
 
     // --- scrub ---
@@ -578,9 +585,5 @@ fn refuse_split_folder(layout: &Layout) -> Result<(), StoreError> {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        drop(write!(text, "{byte:02x}"));
-        text
-    })
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -41,7 +41,7 @@ pub(crate) fn quarantine(
     }
     inner.index.delete_object(key);
     if key.kind() == ObjectKind::Mod {
-        drop(versions::write_list(store, &folder, &lock)?);
+        versions::write_list(store, &folder, &lock)?;
     }
     inner.disk.sync_folder(&folder)?;
     drop(lock);

@@ -16,6 +16,7 @@ use larder_module::info::Info;
 use larder_module::path::ModulePath;
 use larder_module::request::ObjectKind;
 use larder_module::version::ModuleVersion;
+use larder_module::zip::InspectOptions;
 use tracing::warn;
 
 use crate::error::StoreError;
@@ -134,7 +135,8 @@ pub(crate) fn scrub(
     remove_dead_rows(store, &mut report);
     report.finished = true;
     store.inner().disk.remove(&store.inner().layout.scrub_position)?;
-    drop(progress(&report));
+    // Nothing is left to be stopped.
+    let _ = progress(&report);
     Ok(report)
 }
 
@@ -241,7 +243,8 @@ fn judge_mod(object: &StoredObject, recorded: Option<H1>) -> Judgement {
 }
 
 fn judge_zip(key: &ObjectKey, object: &StoredObject, recorded: Option<H1>) -> Judgement {
-    let h1 = match larder_module::zip::inspect(&object.file, object.size, key.of(), true) {
+    let options = InspectOptions::default();
+    let h1 = match larder_module::zip::inspect(&object.file, object.size, key.of(), &options) {
         Ok(report) => report.h1,
         Err(error) => return Judgement::Wrong(format!("it breaks the rules for module zips: {error}")),
     };
@@ -316,11 +319,8 @@ fn settle(
 
 fn repair_list(store: &Store, module: &ModulePath, report: &mut ScrubReport) {
     let folder = crate::key::version_folder(&store.inner().layout.modules, module);
-    let written = store
-        .inner()
-        .disk
-        .lock_folder(&folder)
-        .and_then(|lock| versions::write_list(store, &folder, &lock));
+    let written =
+        store.inner().disk.lock_folder(&folder).and_then(|lock| versions::write_list(store, &folder, &lock));
     match written {
         Ok(changed) => report.repaired += u64::from(changed),
         Err(error) => warn!(error = %error, "the version list of {module} could not be checked: {error}"),

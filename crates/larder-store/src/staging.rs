@@ -8,12 +8,13 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use fs_err as fs;
 use sha2::{Digest as _, Sha256};
 
 use crate::Store;
-use crate::durable::{Disk, RemoveOnDrop};
+use crate::durable::{Disk, RemoveOnDrop, create_skeleton, read_folder};
 use crate::error::StoreError;
 use crate::key::ObjectKey;
 use crate::object::{Publication, Published};
@@ -27,7 +28,7 @@ pub(crate) struct StagingFolder {
     folder: PathBuf,
     counter: AtomicU64,
     /// Held open: closing it gives the lock back.
-    _owner: File,
+    owner: Mutex<File>,
 }
 
 impl StagingFolder {
@@ -42,16 +43,27 @@ impl StagingFolder {
             let folder = staging.join(format!("{process}-{number}"));
             match std::fs::create_dir(&folder) {
                 Ok(()) => {
-                    let path = folder.join(OWNER_FILE);
-                    let owner = disk.create_file(&path)?;
-                    owner.try_lock().map_err(|error| StoreError::from_io("lock", &path, error.into()))?;
-                    return Ok((Self { folder, counter: AtomicU64::new(0), _owner: owner }, swept));
+                    let owner = Mutex::new(own(disk, &folder)?);
+                    return Ok((Self { folder, counter: AtomicU64::new(0), owner }, swept));
                 }
                 // The same process may open a store twice, and process numbers come again.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(StoreError::from_io("create", &folder, error)),
             }
         }
+    }
+
+    /// Makes the folder again after somebody tidied up the data folder under a running server.
+    fn restore(&self, disk: &Disk) -> Result<(), StoreError> {
+        let staging = self.folder.parent().unwrap_or(&self.folder);
+        create_skeleton(staging)?;
+        let _lock = disk.lock_folder(staging)?;
+        let mut owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.folder.join(OWNER_FILE).exists() {
+            create_skeleton(&self.folder)?;
+            *owner = own(disk, &self.folder)?;
+        }
+        Ok(())
     }
 
     /// A name that nothing in the folder has had yet.
@@ -68,9 +80,17 @@ impl Drop for StagingFolder {
     }
 }
 
+/// Locks a new folder for this process.
+fn own(disk: &Disk, folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join(OWNER_FILE);
+    let owner = disk.create_file(&path)?;
+    owner.try_lock().map_err(|error| StoreError::from_io("lock", &path, error.into()))?;
+    Ok(owner)
+}
+
 fn sweep(disk: &Disk, staging: &Path) -> Result<u64, StoreError> {
     let mut swept = 0;
-    let entries = std::fs::read_dir(staging).map_err(|error| StoreError::from_io("list", staging, error))?;
+    let entries = read_folder(staging)?.into_iter().flatten();
     for entry in entries.filter_map(Result::ok) {
         let path = entry.path();
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -92,7 +112,7 @@ fn is_dead(folder: &Path) -> bool {
 
 fn sweep_folder(disk: &Disk, folder: &Path) -> Result<u64, StoreError> {
     let mut swept = 0;
-    let entries = std::fs::read_dir(folder).map_err(|error| StoreError::from_io("list", folder, error))?;
+    let entries = read_folder(folder)?.into_iter().flatten();
     for entry in entries.filter_map(Result::ok).filter(|entry| entry.file_name() != OWNER_FILE) {
         disk.remove(&entry.path())?;
         swept += 1;
@@ -119,11 +139,8 @@ impl Staging {
         let inner = store.inner();
         let path = inner.staging.fresh_path();
         let file = match inner.disk.create_file(&path) {
-            // Somebody tidied up the data folder under a running server.
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(&inner.staging.folder).map_err(|error| {
-                    StoreError::from_io("create", &inner.staging.folder, error)
-                })?;
+                inner.staging.restore(&inner.disk)?;
                 inner.disk.create_file(&path)?
             }
             other => other?,

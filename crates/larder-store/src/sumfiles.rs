@@ -3,13 +3,16 @@
 //! Tiles and records never change once they were verified, the newest tree head does. It moves by compare-and-swap under
 //! a lock, because several processes may verify against one store, and a head must never go back.
 
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use fs_err as fs;
+use larder_module::dirhash::H1;
+use larder_module::sumdb::record::parse_lookup;
+use larder_module::version::ModuleVersion;
 
 use crate::Store;
+use crate::durable::{read_file, read_folder};
 use crate::error::StoreError;
+use crate::scrub::Recorded;
 
 /// How swapping the tree head ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,16 +39,7 @@ fn path_of(store: &Store, database: &str, file: &str) -> Result<PathBuf, StoreEr
 
 pub(crate) fn read(store: &Store, database: &str, file: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let path = path_of(store, database, file)?;
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) => match error.kind() {
-            io::ErrorKind::NotFound
-            | io::ErrorKind::NotADirectory
-            | io::ErrorKind::IsADirectory
-            | io::ErrorKind::InvalidFilename => Ok(None),
-            _ => Err(plain_error("read", &path, &error)),
-        },
-    }
+    read_file(&path)
 }
 
 /// Writes files of a database, each whole or not at all, all of them durable when this returns.
@@ -100,11 +94,7 @@ pub(crate) fn walk(
     let base = store.inner().layout.sumdb.join(database);
     let mut folders = vec![top];
     while let Some(folder) = folders.pop() {
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(StoreError::from_io("list", &folder, error)),
-        };
+        let Some(entries) = read_folder(&folder)? else { continue };
         for entry in entries {
             let entry = entry.map_err(|error| StoreError::from_io("list", &folder, error))?;
             let path = entry.path();
@@ -120,8 +110,60 @@ pub(crate) fn walk(
     Ok(())
 }
 
-/// `fs_err` names the path in its message; the store's errors do so themselves.
-fn plain_error(action: &'static str, path: &Path, error: &io::Error) -> StoreError {
-    let source = error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
-    StoreError::from_io(action, path, source)
+/// The databases of which anything is stored. Their names may have slashes.
+pub(crate) fn databases(store: &Store) -> Result<Vec<String>, StoreError> {
+    let top = &store.inner().layout.sumdb;
+    let mut names = Vec::new();
+    let mut folders = vec![(top.clone(), String::new())];
+    while let Some((folder, name)) = folders.pop() {
+        let Some(entries) = read_folder(&folder)? else { continue };
+        let mut below = Vec::new();
+        let mut is_database = false;
+        for entry in entries.filter_map(Result::ok) {
+            let Ok(child) = entry.file_name().into_string() else { continue };
+            is_database |= !name.is_empty() && matches!(child.as_str(), "lookup" | "tile" | "latest");
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let full = if name.is_empty() { child } else { format!("{name}/{child}") };
+                below.push((entry.path(), full));
+            }
+        }
+        if is_database {
+            names.push(name);
+        } else {
+            folders.append(&mut below);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// What the stored records say about a version. They were verified before they were stored.
+///
+/// Only a record's own text counts, and of it only the lines for exactly this module and version. Databases that
+/// contradict each other prove nothing.
+pub(crate) fn recorded(store: &Store, of: &ModuleVersion) -> Option<Recorded> {
+    let file = format!("lookup/{}@{}", of.module().escaped(), of.version().escaped());
+    let mut sum = None;
+    for database in databases(store).ok()? {
+        let Some(answer) = read(store, &database, &file).ok().flatten() else { continue };
+        let Ok(lookup) = parse_lookup(&answer) else { continue };
+        let mut found = Recorded::default();
+        for line in lookup.text.lines() {
+            let mut words = line.split(' ');
+            if words.next() != Some(of.module().as_str()) {
+                continue;
+            }
+            let (version, hash) = (words.next(), words.next().and_then(|hash| hash.parse::<H1>().ok()));
+            match version.and_then(|version| version.strip_prefix(of.version().as_str())) {
+                Some("") => found.zip = hash,
+                Some("/go.mod") => found.go_mod = hash,
+                Some(_) | None => {}
+            }
+        }
+        match sum {
+            Some(earlier) if earlier != found => return None,
+            Some(_) | None => sum = Some(found),
+        }
+    }
+    sum
 }

@@ -4,7 +4,6 @@
 //! file repeats it for clients that read the folder without Larder; like the go command's own it names every version
 //! that has a `.mod`, pseudo-versions included.
 
-use std::io;
 use std::path::Path;
 
 use larder_module::escape::unescape_version;
@@ -13,8 +12,9 @@ use larder_module::request::ObjectKind;
 use larder_module::version::Version;
 
 use crate::Store;
+use crate::durable::{read_file, read_folder};
 use crate::error::StoreError;
-use crate::key::{extension, version_folder};
+use crate::key::version_folder;
 use crate::publish::Locked;
 
 const LIST: &str = "list";
@@ -42,19 +42,13 @@ pub(crate) fn has_module(modules: &Path, module: &ModulePath) -> Result<bool, St
 /// Rewrites the `list` file if it isn't what the folder says; reports whether it did.
 pub(crate) fn write_list(store: &Store, folder: &Path, _lock: Locked<'_>) -> Result<bool, StoreError> {
     let inner = store.inner();
-    let text: String =
-        read(folder, ObjectKind::Mod)?.iter().map(|version| format!("{version}\n")).collect();
+    let text: String = read(folder, ObjectKind::Mod)?.iter().map(|version| format!("{version}\n")).collect();
     let list = folder.join(LIST);
-    if std::fs::OpenOptions::new().read(true).open(&list).is_ok_and(|file| holds(&file, &text)) {
+    if read_file(&list).is_ok_and(|old| old.is_some_and(|old| old == text.as_bytes())) {
         return Ok(false);
     }
     inner.disk.write_whole(&inner.staging.fresh_path(), &list, text.as_bytes())?;
     Ok(true)
-}
-
-fn holds(mut file: &std::fs::File, text: &str) -> bool {
-    let mut old = Vec::with_capacity(text.len());
-    io::Read::read_to_end(&mut file, &mut old).is_ok() && old == text.as_bytes()
 }
 
 fn read(folder: &Path, kind: ObjectKind) -> Result<Vec<Version>, StoreError> {
@@ -69,24 +63,14 @@ fn read(folder: &Path, kind: ObjectKind) -> Result<Vec<Version>, StoreError> {
 
 /// The version that a file of this kind belongs to; nothing for names that the store would not give.
 pub(crate) fn version_of(name: &str, kind: ObjectKind) -> Option<Version> {
-    let escaped = name.strip_suffix(extension(kind))?.strip_suffix('.')?;
+    let escaped = name.strip_suffix(kind.extension())?.strip_suffix('.')?;
     let version: Version = unescape_version(escaped).ok()?.parse().ok()?;
     (version.escaped() == escaped).then_some(version)
 }
 
 /// Hands over the names in a folder until told to stop. A folder that isn't there has none.
 fn visit(folder: &Path, each: &mut dyn FnMut(&str) -> bool) -> Result<(), StoreError> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => {
-            return match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
-                    Ok(())
-                }
-                _ => Err(StoreError::from_io("list", folder, error)),
-            };
-        }
-    };
+    let Some(entries) = read_folder(folder)? else { return Ok(()) };
     for entry in entries {
         let entry = entry.map_err(|error| StoreError::from_io("list", folder, error))?;
         if entry.file_name().to_str().is_some_and(|name| !each(name)) {

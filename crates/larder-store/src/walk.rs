@@ -4,13 +4,13 @@
 //! that was dealt with; a walk that starts there skips whole folders that lie before it.
 
 use std::cmp::Ordering;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use larder_module::path::ModulePath;
 use larder_module::request::ObjectKind;
 use larder_module::version::ModuleVersion;
 
+use crate::durable::read_folder;
 use crate::error::StoreError;
 use crate::key::ObjectKey;
 use crate::versions::version_of;
@@ -119,13 +119,9 @@ impl Walk {
 
     fn enter(&mut self, folder: PathBuf) -> Result<(), StoreError> {
         let mut names = Vec::new();
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.path.pop();
-                return Ok(());
-            }
-            Err(error) => return Err(StoreError::from_io("list", &folder, error)),
+        let Some(entries) = read_folder(&folder)? else {
+            self.path.pop();
+            return Ok(());
         };
         for entry in entries {
             let entry = entry.map_err(|error| StoreError::from_io("list", &folder, error))?;

@@ -90,11 +90,7 @@ pub(crate) fn forget_causes(connection: &Connection, module: &ModulePath) -> rus
     Ok(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
-pub(crate) fn prune_causes(
-    connection: &Connection,
-    before: SystemTime,
-    limit: u32,
-) -> rusqlite::Result<i64> {
+pub(crate) fn prune_causes(connection: &Connection, before: SystemTime, limit: u32) -> rusqlite::Result<i64> {
     connection.prepare_cached("DELETE FROM causes WHERE at < ?1")?.execute([to_millis(before)])?;
     connection
         .prepare_cached(

@@ -101,7 +101,10 @@ impl Index {
     }
 
     /// Makes a change and waits for its commit; says whether it went in.
-    pub(crate) fn write(&self, change: impl Fn(&Connection) -> rusqlite::Result<i64> + Send + Clone + 'static) -> Option<i64> {
+    pub(crate) fn write(
+        &self,
+        change: impl Fn(&Connection) -> rusqlite::Result<i64> + Send + Clone + 'static,
+    ) -> Option<i64> {
         let generation = self.generation.load(Ordering::Acquire);
         let outcome = match self.apply(Box::new(change.clone())) {
             Err(error) if is_broken(&error) => {
@@ -110,9 +113,7 @@ impl Index {
             }
             outcome => outcome,
         };
-        outcome
-            .inspect_err(|error| warn!(error = %error, "the index could not be written: {error}"))
-            .ok()
+        outcome.inspect_err(|error| warn!(error = %error, "the index could not be written: {error}")).ok()
     }
 
     pub(crate) fn object(&self, key: &ObjectKey) -> Option<ObjectRow> {

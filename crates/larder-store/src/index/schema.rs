@@ -73,9 +73,8 @@ pub(crate) enum OpenFailure {
 
 /// Opens the index for writing, creating or migrating it.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenFailure> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     let _mode: String = connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))?;
@@ -114,7 +113,11 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenFailure> {
     }
     // Touches every table, so that a file of another kind, or half of one, shows here and not in the middle of a request.
     for table in ["objects", "answers", "causes", "events", "meta"] {
-        transaction.query_row(&format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 1)"), (), |_| Ok(()))?;
+        transaction.query_row(
+            &format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 1)"),
+            (),
+            |_| Ok(()),
+        )?;
     }
     transaction.commit()?;
     Ok(())

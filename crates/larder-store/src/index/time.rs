@@ -12,7 +12,6 @@ pub(crate) fn to_millis(time: SystemTime) -> i64 {
 
 pub(crate) fn from_millis(millis: i64) -> SystemTime {
     let duration = Duration::from_millis(millis.unsigned_abs());
-    let time =
-        if millis >= 0 { UNIX_EPOCH.checked_add(duration) } else { UNIX_EPOCH.checked_sub(duration) };
+    let time = if millis >= 0 { UNIX_EPOCH.checked_add(duration) } else { UNIX_EPOCH.checked_sub(duration) };
     time.unwrap_or(UNIX_EPOCH)
 }

@@ -31,7 +31,11 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread on an open index.
-    pub(crate) fn start(connection: Connection, disk: Disk, path: std::path::PathBuf) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        connection: Connection,
+        disk: Disk,
+        path: std::path::PathBuf,
+    ) -> std::io::Result<Self> {
         let (jobs, receiver) = channel();
         let thread = std::thread::Builder::new()
             .name("larder-index".to_owned())
