@@ -167,14 +167,15 @@ impl BuiltModule {
 
 /// Returns the `h1:` hash of named contents.
 pub fn h1(files: &[(String, &[u8])]) -> String {
-    let mut sorted: Vec<_> = files.iter().collect();
-    sorted.sort_by(|a, b| a.0.cmp(&b.0));
+    h1_of_hashes(files.iter().map(|(name, content)| (name.clone(), sha256_hex(content))).collect())
+}
+
+/// Returns the `h1:` hash of names and the SHA-256 of their contents in hexadecimal digits.
+pub(crate) fn h1_of_hashes(mut hashes: Vec<(String, String)>) -> String {
+    hashes.sort();
     let mut outer = Sha256::new();
-    for (name, content) in sorted {
-        outer.update(hex(&Sha256::digest(content)));
-        outer.update("  ");
-        outer.update(name);
-        outer.update("\n");
+    for (name, hash) in hashes {
+        outer.update(format!("{hash}  {name}\n"));
     }
     format!("h1:{}", STANDARD.encode(outer.finalize()))
 }

@@ -7,6 +7,7 @@ use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 
 use crate::Rng;
+use crate::module::{h1_of_hashes, sha256_hex};
 
 /// 2024-01-01 00:00 in the format of zip files.
 const DOS_DATE: u16 = ((2024 - 1980) << 9) | (1 << 5) | 1;
@@ -120,21 +121,25 @@ fn narrow(number: u64) -> u32 {
     u32::try_from(number).expect("test zips stay below 4 GiB")
 }
 
-/// Writes a module zip of about `size` bytes of incompressible content to a file, without holding it in memory.
+/// Writes a module zip of about `size` bytes of incompressible content to a file, without holding it in memory,
+/// and returns its `h1:`.
 ///
 /// The content is split into files of 16 MiB at most.
-pub fn write_large(path: &Path, prefix: &str, go_mod: &str, size: u64, seed: u64) -> std::io::Result<()> {
+pub fn write_large(path: &Path, prefix: &str, go_mod: &str, size: u64, seed: u64) -> std::io::Result<String> {
     let mut zip = ZipWriter::new(std::io::BufWriter::new(fs_err::File::create(path)?));
-    zip.deflated(&format!("{prefix}/go.mod"), go_mod.as_bytes())?;
+    let name = format!("{prefix}/go.mod");
+    zip.deflated(&name, go_mod.as_bytes())?;
+    let mut hashes = vec![(name, sha256_hex(go_mod.as_bytes()))];
     let mut rng = Rng::new(seed);
     let mut left = size;
-    let mut number = 0;
     while left > 0 {
         let length = left.min(16 << 20);
-        zip.stored(&format!("{prefix}/data{number}.bin"), &rng.bytes(length as usize))?;
+        let name = format!("{prefix}/data{}.bin", hashes.len());
+        let content = rng.bytes(usize::try_from(length).expect("16 MiB at most"));
+        zip.stored(&name, &content)?;
+        hashes.push((name, sha256_hex(&content)));
         left -= length;
-        number += 1;
     }
     zip.finish()?;
-    Ok(())
+    Ok(h1_of_hashes(hashes))
 }
