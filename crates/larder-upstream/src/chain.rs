@@ -1,0 +1,135 @@
+//! Walking the upstreams of a chain by Go's own rules.
+//!
+//! After a comma the next entry is asked only when this one says that there is no such thing, after a pipe
+//! when it fails in any way. Of several failures the most helpful is reported: one that is not absence before
+//! one that is, the later before the earlier. In one point this is stricter than the go command: the whole walk
+//! counts as absence only if **every** entry that was asked positively said so. `A|off` with A down is A's
+//! failure, for a client that took it for absence would go on to ask somebody else.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use larder_module::goproxy::Separator;
+
+use crate::error::{FetchCause, FetchError};
+use crate::instance::Trail;
+use crate::name::UpstreamName;
+use crate::upstream::Upstream;
+
+/// Upstreams in the order in which they are asked. Cloning is cheap.
+#[derive(Clone)]
+pub struct Chain {
+    entries: Arc<[ChainEntry]>,
+    trail: Trail,
+}
+
+/// One upstream of a chain.
+#[derive(Clone, Debug)]
+pub struct ChainEntry {
+    /// Whom to ask.
+    pub upstream: Upstream,
+    /// What stands after it.
+    pub separator: Separator,
+}
+
+/// The walk of a chain that found nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", self.verdict_text())]
+pub struct WalkFailure {
+    /// Each attempt, in order.
+    pub attempts: Vec<FetchError>,
+}
+
+impl Chain {
+    pub(crate) fn new(entries: Vec<ChainEntry>) -> Self {
+        Self { entries: entries.into(), trail: Trail::default() }
+    }
+
+    /// Returns the entries.
+    pub fn entries(&self) -> &[ChainEntry] {
+        &self.entries
+    }
+
+    /// Returns this chain for a request that came through the proxies of `trail`.
+    #[must_use]
+    pub fn on_behalf_of(&self, trail: &Trail) -> Self {
+        Self { entries: Arc::clone(&self.entries), trail: trail.clone() }
+    }
+
+    /// Asks one upstream after the other until one succeeds or the rules end the walk.
+    ///
+    /// # Errors
+    ///
+    /// Fails with every attempt when none succeeded.
+    pub async fn walk<T, Asking>(
+        &self,
+        mut ask: impl FnMut(Upstream) -> Asking,
+    ) -> Result<(T, UpstreamName), WalkFailure>
+    where
+        Asking: Future<Output = Result<T, FetchError>>,
+    {
+        let mut attempts = Vec::new();
+        for entry in self.entries.iter() {
+            let upstream = entry.upstream.clone().on_behalf_of(&self.trail);
+            let name = upstream.name();
+            match ask(upstream).await {
+                Ok(found) => return Ok((found, name)),
+                Err(error) => {
+                    let go_on = error.cause.may_try_next(entry.separator);
+                    attempts.push(error);
+                    if !go_on {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(WalkFailure { attempts })
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for entry in self.entries.iter() {
+            write!(formatter, "{}", entry.upstream.name())?;
+            match entry.separator {
+                Separator::Comma => formatter.write_str(",")?,
+                Separator::Pipe => formatter.write_str("|")?,
+                Separator::End => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Chain({self})")
+    }
+}
+
+impl WalkFailure {
+    /// Returns the attempt that stands for the whole walk; none only if no upstream was asked.
+    pub fn verdict(&self) -> Option<&FetchError> {
+        // Of equal ranks `max_by_key` takes the last, as Go does.
+        self.attempts.iter().max_by_key(|error| rank(&error.cause))
+    }
+
+    /// Reports whether every entry that was asked positively said that there is no such thing.
+    pub fn is_absence(&self) -> bool {
+        !self.attempts.is_empty() && self.attempts.iter().all(FetchError::is_absence)
+    }
+
+    fn verdict_text(&self) -> String {
+        self.verdict().map_or_else(|| "nobody was asked".to_owned(), ToString::to_string)
+    }
+}
+
+/// How much a cause says about the walk: absence least, an end of look-ups more, a failure most.
+fn rank(cause: &FetchCause) -> u8 {
+    match cause {
+        FetchCause::Absent { .. } => 0,
+        FetchCause::LookupsOff | FetchCause::DirectUnsupported => 1,
+        _ => 2,
+    }
+}
