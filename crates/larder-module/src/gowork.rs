@@ -1,6 +1,9 @@
 //! go.work files.
 
-use crate::gomod::{GoDebug, GoModError, Replace};
+use crate::gomod::{
+    GoDebug, GoModError, Replace,
+    directive::{self, Dialect},
+};
 
 /// A go.work file.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -24,7 +27,24 @@ impl GoWork {
     ///
     /// Lists every line that the go command would refuse.
     pub fn parse(data: &[u8]) -> Result<Self, GoModError> {
-        let _ = data;
-        todo!()
+        directive::read(data, Dialect::Work).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workspaces() {
+        let text = b"go 1.22\ntoolchain go1.22.1\ngodebug default=go1.21\nuse (\n\t.\n\t\"./b c\"\n)\nreplace example.com/a => ./a\n";
+        let work = GoWork::parse(text).expect("sound");
+        assert_eq!(work.go.as_deref(), Some("1.22"));
+        assert_eq!(work.toolchain.as_deref(), Some("go1.22.1"));
+        assert_eq!(work.uses, [".", "./b c"]);
+        assert_eq!(work.replace.len(), 1);
+        for bad in ["module m", "require a v1.0.0", "go 1.21.x", "use a b", "go (\n1.22\n)", "foo"] {
+            assert!(GoWork::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
     }
 }

@@ -1,4 +1,12 @@
 //! go.mod files: leniently for dependencies, strictly for main modules.
+//!
+//! The verdicts are those of modfile's `ParseLax` and `Parse` without a version fixer, oddities included.
+
+pub(crate) mod directive;
+mod syntax;
+mod words;
+
+use directive::Dialect;
 
 /// A go.mod file.
 ///
@@ -101,9 +109,57 @@ pub struct LineError {
 /// What is wrong with a line of a go.mod or go.work file.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LineFault {
-    /// Text that can't be split into words.
+    /// Text that can't be split into words, lines and blocks.
     #[error("syntax error: {0}")]
-    Syntax(String),
+    Syntax(&'static str),
+    /// A directive that this kind of file does not have.
+    #[error("unknown directive {0:?}")]
+    UnknownDirective(String),
+    /// A block that this kind of file does not have.
+    #[error("unknown block {0:?}")]
+    UnknownBlock(String),
+    /// A directive that may stand once only.
+    #[error("repeated {0} directive")]
+    Repeated(&'static str),
+    /// A directive with no argument or more than one.
+    #[error("{0} directive expects exactly one argument")]
+    OneArgument(&'static str),
+    /// A directive of another shape.
+    #[error("usage: {0}")]
+    Usage(&'static str),
+    /// A go version that is none.
+    #[error("invalid go version {0:?}")]
+    GoVersion(String),
+    /// A toolchain that can't be called so.
+    #[error("invalid toolchain {0:?}")]
+    Toolchain(String),
+    /// A wrongly quoted string.
+    #[error("invalid quoted string {0}")]
+    QuotedString(String),
+    /// A version that is none.
+    #[error("version {0:?} invalid: must be of the form v1.2.3")]
+    Version(String),
+    /// A module path with an impossible version suffix.
+    #[error("invalid module path {0:?}")]
+    ModulePath(String),
+    /// A version of another major version than its path.
+    #[error(transparent)]
+    Major(crate::path::PathMajorError),
+    /// A retraction that is neither a version nor `[low, high]`.
+    #[error("expected a version or [low, high]")]
+    Interval,
+    /// A word too many.
+    #[error("unexpected word after version: {0:?}")]
+    Unexpected(String),
+    /// A replacement that is no folder and has no version.
+    #[error("replacement {0:?} is no folder and has no version")]
+    ReplacementWithoutVersion(String),
+    /// A replacement that is a folder and has a version.
+    #[error("replacement folder {0:?} can't have a version")]
+    FolderWithVersion(String),
+    /// A replacement folder written as on Windows.
+    #[error("replacement folder {0:?} is a Windows path")]
+    WindowsFolder(String),
 }
 
 impl GoMod {
@@ -113,8 +169,7 @@ impl GoMod {
     ///
     /// Lists every line that the go command would refuse.
     pub fn parse_lax(data: &[u8]) -> Result<Self, GoModError> {
-        let _ = data;
-        todo!()
+        directive::read(data, Dialect::Lax).map(|(file, _)| file)
     }
 
     /// Reads the go.mod file of a main module.
@@ -123,7 +178,9 @@ impl GoMod {
     ///
     /// Lists every line that the go command would refuse.
     pub fn parse_strict(data: &[u8]) -> Result<Self, GoModError> {
-        let _ = data;
-        todo!()
+        directive::read(data, Dialect::Strict).map(|(file, _)| file)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! What the lines of go.mod and go.work files say.
+
+use super::{
+    Exclude, GoDebug, GoMod, GoModError, LineError, LineFault, Replace, Require, Retract,
+    syntax::{self, Block, Line, Statement},
+    words::{is_directory_path, is_go_version, is_toolchain, lenient_go_version, read_string, read_version},
+};
+use crate::{gowork::GoWork, path};
+
+/// Which file is read, and how.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Dialect {
+    /// The go.mod file of a dependency: what counts in main modules only and what is unknown is skipped.
+    Lax,
+    /// The go.mod file of a main module.
+    Strict,
+    /// A go.work file.
+    Work,
+}
+
+impl Dialect {
+    /// Reports whether lines of this directive are looked at.
+    fn reads(self, directive: &str) -> bool {
+        match self {
+            Self::Lax => matches!(directive, "go" | "module" | "retract" | "require" | "ignore"),
+            Self::Strict | Self::Work => true,
+        }
+    }
+
+    /// Reports whether a block of this directive may stand in the file.
+    fn has_block(self, directive: &str) -> bool {
+        match self {
+            Self::Lax | Self::Strict => matches!(
+                directive,
+                "module" | "godebug" | "require" | "exclude" | "replace" | "retract" | "tool" | "ignore"
+            ),
+            Self::Work => matches!(directive, "godebug" | "use" | "replace"),
+        }
+    }
+}
+
+/// Reads go.mod and go.work alike; the latter's folders come as `uses`.
+pub(crate) fn read(data: &[u8], dialect: Dialect) -> Result<(GoMod, Vec<String>), GoModError> {
+    let text = crate::unicode::lossy(data);
+    let syntax = syntax::parse(&text).map_err(|error| {
+        GoModError(vec![LineError { line: error.line, fault: LineFault::Syntax(error.message) }])
+    })?;
+    let mut reader = Reader { dialect, file: GoMod::default(), uses: Vec::new(), has_module: false };
+    let mut errors = Vec::new();
+    for statement in &syntax.statements {
+        match statement {
+            Statement::Line(line) => {
+                let Some((directive, words)) = line.words.split_first() else { continue };
+                note(&mut errors, line.number, reader.line(directive, words, line, None));
+            }
+            Statement::Block(block) => match block.words[..] {
+                [directive] if dialect.has_block(directive) => {
+                    for line in &block.lines {
+                        note(
+                            &mut errors,
+                            line.number,
+                            reader.line(directive, &line.words, line, Some(block)),
+                        );
+                    }
+                }
+                _ if dialect == Dialect::Lax => {}
+                _ => note(&mut errors, block.number, Err(LineFault::UnknownBlock(block.words.join(" ")))),
+            },
+        }
+    }
+    if errors.is_empty() { Ok((reader.file, reader.uses)) } else { Err(GoModError(errors)) }
+}
+
+fn note(errors: &mut Vec<LineError>, line: usize, outcome: Result<(), LineFault>) {
+    errors.extend(outcome.err().map(|fault| LineError { line, fault }));
+}
+
+impl From<(GoMod, Vec<String>)> for GoWork {
+    fn from((file, uses): (GoMod, Vec<String>)) -> Self {
+        Self { go: file.go, toolchain: file.toolchain, godebug: file.godebug, uses, replace: file.replace }
+    }
+}
+
+struct Reader {
+    dialect: Dialect,
+    file: GoMod,
+    uses: Vec<String>,
+    has_module: bool,
+}
+
+impl Reader {
+    fn line(
+        &mut self,
+        directive: &str,
+        words: &[&str],
+        line: &Line<'_>,
+        block: Option<&Block<'_>>,
+    ) -> Result<(), LineFault> {
+        if !self.dialect.reads(directive) {
+            return Ok(());
+        }
+        let is_work = self.dialect == Dialect::Work;
+        match directive {
+            "go" => self.go(words),
+            "toolchain" => self.toolchain(words),
+            "godebug" => self.godebug(words),
+            "replace" => {
+                self.file.replace.push(read_replace(words)?);
+                Ok(())
+            }
+            "use" if is_work => {
+                self.uses.push(read_string(only("use", words)?)?);
+                Ok(())
+            }
+            "module" if !is_work => self.module(words, line, block),
+            "require" | "exclude" if !is_work => self.require(directive, words, line),
+            "retract" if !is_work => self.retract(words, line, block),
+            "tool" if !is_work => {
+                self.file.tool.push(read_string(only("tool", words)?)?);
+                Ok(())
+            }
+            "ignore" if !is_work => {
+                self.file.ignore.push(read_string(only("ignore", words)?)?);
+                Ok(())
+            }
+            unknown => Err(LineFault::UnknownDirective(unknown.into())),
+        }
+    }
+
+    fn go(&mut self, words: &[&str]) -> Result<(), LineFault> {
+        if self.file.go.is_some() {
+            return Err(LineFault::Repeated("go"));
+        }
+        let word = only("go", words)?;
+        let version = match self.dialect {
+            Dialect::Lax => lenient_go_version(word),
+            Dialect::Strict | Dialect::Work => Some(word).filter(|word| is_go_version(word)),
+        };
+        self.file.go = Some(version.ok_or_else(|| LineFault::GoVersion(word.into()))?.into());
+        Ok(())
+    }
+
+    fn toolchain(&mut self, words: &[&str]) -> Result<(), LineFault> {
+        if self.file.toolchain.is_some() {
+            return Err(LineFault::Repeated("toolchain"));
+        }
+        let word = only("toolchain", words)?;
+        if !is_toolchain(word) {
+            return Err(LineFault::Toolchain(word.into()));
+        }
+        self.file.toolchain = Some(word.into());
+        Ok(())
+    }
+
+    fn godebug(&mut self, words: &[&str]) -> Result<(), LineFault> {
+        let usage = || LineFault::Usage("godebug key=value");
+        let [word] = words else { return Err(usage()) };
+        let pair = word.split_once('=').filter(|_| !word.contains(['"', '`', '\'', ',']));
+        let (key, value) = pair.ok_or_else(usage)?;
+        self.file.godebug.push(GoDebug { key: key.into(), value: value.into() });
+        Ok(())
+    }
+
+    fn module(
+        &mut self,
+        words: &[&str],
+        line: &Line<'_>,
+        block: Option<&Block<'_>>,
+    ) -> Result<(), LineFault> {
+        if std::mem::replace(&mut self.has_module, true) {
+            return Err(LineFault::Repeated("module"));
+        }
+        self.file.deprecated = deprecation(&comment_text(line, block));
+        self.file.module = Some(read_string(only("module", words)?)?);
+        Ok(())
+    }
+
+    fn require(&mut self, directive: &str, words: &[&str], line: &Line<'_>) -> Result<(), LineFault> {
+        let [path, version] = words else {
+            return Err(LineFault::Usage("module/path v1.2.3"));
+        };
+        let path = read_string(path)?;
+        let version = read_version(version)?;
+        check_major(&path, &version)?;
+        if directive == "require" {
+            self.file.require.push(Require { path, version, indirect: is_indirect(line) });
+        } else {
+            self.file.exclude.push(Exclude { path, version });
+        }
+        Ok(())
+    }
+
+    fn retract(
+        &mut self,
+        words: &[&str],
+        line: &Line<'_>,
+        block: Option<&Block<'_>>,
+    ) -> Result<(), LineFault> {
+        let is_strict = self.dialect == Dialect::Strict;
+        let (low, high, rest) = match read_interval(words) {
+            Ok(interval) => interval,
+            // Newer go commands may know other intervals.
+            Err(_) if !is_strict => return Ok(()),
+            Err(fault) => return Err(fault),
+        };
+        if let Some(unexpected) = rest.first().filter(|_| is_strict) {
+            return Err(LineFault::Unexpected((*unexpected).into()));
+        }
+        self.file.retract.push(Retract { low, high, rationale: comment_text(line, block) });
+        Ok(())
+    }
+}
+
+fn only<'a>(directive: &'static str, words: &[&'a str]) -> Result<&'a str, LineFault> {
+    match words {
+        [word] => Ok(word),
+        _ => Err(LineFault::OneArgument(directive)),
+    }
+}
+
+/// Checks that a version fits a path; the path itself is not judged.
+fn check_major(path: &str, version: &str) -> Result<(), LineFault> {
+    path::check_path_major(version, path_major(path)?).map_err(LineFault::Major)
+}
+
+fn path_major(path: &str) -> Result<&str, LineFault> {
+    match path::split_path_version(path) {
+        Some((_, major)) => Ok(major),
+        None => Err(LineFault::ModulePath(path.into())),
+    }
+}
+
+/// Reads a version or `[version, version]`; returns what follows, too. Versions stay as they are written.
+fn read_interval<'a, 'w>(words: &'w [&'a str]) -> Result<(String, String, &'w [&'a str]), LineFault> {
+    match words {
+        [] | ["(", ..] => Err(LineFault::Interval),
+        ["[", low, ",", high, "]", rest @ ..] => Ok((read_string(low)?, read_string(high)?, rest)),
+        ["[", ..] => Err(LineFault::Interval),
+        [version, rest @ ..] => {
+            let version = read_string(version)?;
+            Ok((version.clone(), version, rest))
+        }
+    }
+}
+
+fn read_replace(words: &[&str]) -> Result<Replace, LineFault> {
+    let (old_path, old_version, new_path, new_version) = match *words {
+        [old_path, "=>", new_path] => (old_path, None, new_path, None),
+        [old_path, "=>", new_path, new_version] => (old_path, None, new_path, Some(new_version)),
+        [old_path, old_version, "=>", new_path] => (old_path, Some(old_version), new_path, None),
+        [old_path, old_version, "=>", new_path, new_version] => {
+            (old_path, Some(old_version), new_path, Some(new_version))
+        }
+        _ => return Err(LineFault::Usage("replace module/path [v1.2.3] => other/module v1.4 or ../folder")),
+    };
+    let old_path = read_string(old_path)?;
+    let major = path_major(&old_path)?;
+    let old_version = old_version.map(read_version).transpose()?;
+    if let Some(version) = &old_version {
+        path::check_path_major(version, major).map_err(LineFault::Major)?;
+    }
+    let new_path = read_string(new_path)?;
+    let new_version = new_version.map(read_version).transpose()?;
+    match (is_directory_path(&new_path), &new_version) {
+        (true, None) if new_path.contains('\\') => return Err(LineFault::WindowsFolder(new_path)),
+        (true, Some(_)) => return Err(LineFault::FolderWithVersion(new_path)),
+        (false, None) => return Err(LineFault::ReplacementWithoutVersion(new_path)),
+        (true, None) | (false, Some(_)) => {}
+    }
+    Ok(Replace {
+        old_path,
+        old_version: old_version.unwrap_or_default(),
+        new_path,
+        new_version: new_version.unwrap_or_default(),
+    })
+}
+
+/// Reports whether the first comment behind a line is `indirect`, alone or with `;` and more.
+fn is_indirect(line: &Line<'_>) -> bool {
+    let Some(comment) = line.comments.suffix.first() else { return false };
+    let mut words = comment.strip_prefix("//").unwrap_or(comment).split_whitespace();
+    match (words.next(), words.next()) {
+        (Some("indirect"), None) => true,
+        (Some(first), Some(_)) => first == "indirect;",
+        _ => false,
+    }
+}
+
+/// Returns the text of a line's comments or, if it has none, of those of its block.
+fn comment_text(line: &Line<'_>, block: Option<&Block<'_>>) -> String {
+    let comments = match block {
+        Some(block) if line.comments.is_empty() => &block.comments,
+        _ => &line.comments,
+    };
+    let all = comments.before.iter().chain(&comments.suffix);
+    all.filter_map(|comment| comment.strip_prefix("//")).map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the paragraph that starts with `Deprecated:`, without that word.
+fn deprecation(text: &str) -> String {
+    const MARK: &str = "Deprecated:";
+    let message = text
+        .strip_prefix(MARK)
+        .or_else(|| text.split_once("\n\nDeprecated:").map(|(_, message)| message))
+        .unwrap_or_default()
+        .trim_start_matches(' ');
+    message.split("\n\n").next().unwrap_or_default().into()
+}
