@@ -202,7 +202,10 @@ fn decode(text: &[u8]) -> (u32, usize) {
         Ok(valid) => valid,
         Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default(),
     };
-    valid.chars().next().map_or((u32::from(char::REPLACEMENT_CHARACTER), 1), |c| (u32::from(c), c.len_utf8()))
+    match valid.chars().next() {
+        Some(c) => (u32::from(c), c.len_utf8()),
+        None => (u32::from(char::REPLACEMENT_CHARACTER), 1),
+    }
 }
 
 #[cfg(test)]

@@ -321,3 +321,134 @@ fn parse_lookup(wanted: &str) -> Result<ChecksumRequest, RequestError> {
     let version = escape::unescape_version(version).map_err(|_| malformed())?;
     Ok(ChecksumRequest::Lookup { module, version: version.parse().map_err(|_| malformed())? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn describe(path: &str) -> Result<String, RequestError> {
+        Ok(match ProxyRequest::parse(path)? {
+            ProxyRequest::List(module) => format!("list {module}"),
+            ProxyRequest::Latest(module) => format!("latest {module}"),
+            ProxyRequest::Query { module, query } => format!("query {module} {query}"),
+            ProxyRequest::Object { of, kind } => format!("{kind} {of}"),
+            ProxyRequest::Checksum { database, request } => match request {
+                ChecksumRequest::Supported => format!("{database}: supported"),
+                ChecksumRequest::Latest => format!("{database}: latest"),
+                ChecksumRequest::Lookup { module, version } => {
+                    format!("{database}: lookup {module} {version}")
+                }
+                ChecksumRequest::Tile(tile) => format!("{database}: {}", tile.path()),
+            },
+        })
+    }
+
+    #[test]
+    fn requests() {
+        for (path, expected) in [
+            ("/example.com/a/@v/list", "list example.com/a"),
+            ("example.com/a/@latest", "latest example.com/a"),
+            ("/github.com/!burnt!sushi/toml/@v/v1.4.0.zip", "zip github.com/BurntSushi/toml@v1.4.0"),
+            ("/github.com/%21burnt%21sushi/toml/@v/v1.4.0.mod", "mod github.com/BurntSushi/toml@v1.4.0"),
+            ("/example.com/a/%40v/v1.0.0-%21r%21c1.info", "info example.com/a@v1.0.0-RC1"),
+            ("/example.com/a/@v/v2.0.0+incompatible.info", "info example.com/a@v2.0.0+incompatible"),
+            ("/example.com/a/@v/v2.0.0%2Bincompatible.zip", "zip example.com/a@v2.0.0+incompatible"),
+            ("/example.com/a/@v/v2.0.0.info", "query example.com/a v2.0.0"),
+            ("/example.com/a/@v/v1.info", "query example.com/a v1"),
+            ("/example.com/a/@v/v1.0.0+meta.info", "query example.com/a v1.0.0+meta"),
+            ("/example.com/a/@v/master.info", "query example.com/a master"),
+            ("/example.com/a/@v/release-1.2.info", "query example.com/a release-1.2"),
+            (
+                "/gopkg.in/yaml.v1/@v/v0.0.0-20200101000000-abcdef123456.zip",
+                "zip gopkg.in/yaml.v1@v0.0.0-20200101000000-abcdef123456",
+            ),
+            ("/sumdb/sum.example.com/supported", "sum.example.com: supported"),
+            ("/sumdb/sum.example.com/a/latest", "sum.example.com/a: latest"),
+            (
+                "/sumdb/sum.example.com/lookup/example.com/!a@v1.0.0",
+                "sum.example.com: lookup example.com/A v1.0.0",
+            ),
+            (
+                "/sumdb/x/y/lookup/example.com/tile/8/0/001@v1.0.0",
+                "x/y: lookup example.com/tile/8/0/001 v1.0.0",
+            ),
+            ("/sumdb/sum.example.com/tile/8/0/x001/234.p/5", "sum.example.com: tile/8/0/x001/234.p/5"),
+        ] {
+            assert_eq!(describe(path).as_deref(), Ok(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn malformed_urls() {
+        for path in [
+            "/example.com/a/@v/list?x=1",
+            "/example.com%2fa/@v/list",
+            "/example.com/a/@v/%2e%2e%2f%2e%2e%2fetc.info",
+            "/example.com\\a/@v/list",
+            "/example.com%5ca/@v/list",
+            "/example.com/a%00/@v/list",
+            "/example.com/a%2/@v/list",
+            "/example.com/a%zz/@v/list",
+            "/example.com/a%2541/@v/list",
+            "/example.com/%c3%a9/@v/list",
+            "/example.com/é/@v/list",
+            "/example.com/a%0a/@v/list",
+            "/example.com//a/@v/list",
+            "//example.com/a/@v/list",
+            "/sumdb/sum.example.com/lookup/example.com/a",
+            "/sumdb/sum.example.com/lookup/example.com/a@master",
+            "/sumdb/sum.example.com/lookup/example.com/A@v1.0.0",
+            "/sumdb/sum.example.com/tile/8/0/1",
+            "/sumdb/sum.example.com/tile/x",
+        ] {
+            let error = describe(path).expect_err(path);
+            assert_eq!(error.fault(), Fault::Malformed, "{path}: {error}");
+        }
+    }
+
+    #[test]
+    fn sound_urls_of_nothing() {
+        for path in [
+            "",
+            "/",
+            "/.",
+            "/../example.com/@latest",
+            "/example.com/a/../b/@v/list",
+            "/example.com/%2e%2e/@latest",
+            "/example.com/a/@v/",
+            "/example.com/a/",
+            "/example.com/@/",
+            "/example.com/a",
+            "/example.com/a/@latest/",
+            "/example.com/a/@v/list/",
+            "/example.com/a/@v/foobar",
+            "/example.com/a/@v/foo.bar",
+            "/example.com/a/@v/v1.0.0.ziphash",
+            "/example.com/a/@v/.info",
+            "/example.com/a/@v/x/v1.0.0.info",
+            "/example.com/A/@v/list",
+            "/example.com/!!a/@v/list",
+            "/example.com/a!/@v/list",
+            "/example.com/a/@v/!!v1.0.0.info",
+            "/example.com/a/@v/V1.0.0.info",
+            "/foobar/@latest",
+            "/example.com/v1/@v/list",
+            "/-/healthz/@latest",
+            "/example.com/a/@v/latest.info",
+            "/example.com/a/@v/upgrade.info",
+            "/example.com/a/@v/patch.info",
+            "/example.com/a/@v/latest.zip",
+            "/example.com/a/@v/master.mod",
+            "/example.com/a/@v/v1.zip",
+            "/example.com/a/@v/v2.0.0.mod",
+            "/example.com/a/v2/@v/v1.0.0.zip",
+            "/sumdb/sum.example.com",
+            "/sumdb/sum.example.com/",
+            "/sumdb/sum.example.com/other",
+            "/sumdb/lookup/example.com/a@v1.0.0",
+        ] {
+            let error = describe(path).expect_err(path);
+            assert_eq!(error.fault(), Fault::Absent, "{path}: {error}");
+        }
+    }
+}

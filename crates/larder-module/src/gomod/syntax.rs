@@ -177,7 +177,7 @@ impl<'a> Lexer<'a> {
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let is_alone = before[line_start..].trim().is_empty();
         let kind = if is_alone { Kind::Comment } else { Kind::SuffixComment };
-        let length = self.rest().find('\n').map_or(self.rest().len(), |at| at + 1);
+        let length = self.rest().find('\n').map_or_else(|| self.rest().len(), |at| at + 1);
         let token = self.take(kind, length);
         let text =
             token.text.strip_suffix('\n').map_or(token.text, |text| text.strip_suffix('\r').unwrap_or(text));
