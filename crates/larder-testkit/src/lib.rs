@@ -10,6 +10,7 @@ pub mod go;
 pub mod module;
 pub mod process;
 pub mod rng;
+pub mod rules;
 pub mod scenario;
 pub mod settings;
 pub mod sumdb;
