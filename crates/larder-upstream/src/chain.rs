@@ -51,6 +51,11 @@ impl Chain {
         &self.entries
     }
 
+    /// Returns the upstreams in order, each for the request that the chain stands for.
+    pub fn upstreams(&self) -> impl Iterator<Item = Upstream> {
+        self.entries.iter().map(|entry| entry.upstream.clone().on_behalf_of(&self.trail))
+    }
+
     /// Returns this chain for a request that came through the proxies of `trail`.
     #[must_use]
     pub fn on_behalf_of(&self, trail: &Trail) -> Self {
