@@ -1,9 +1,41 @@
-//! The checksum database service. Agreed surface only; its bodies arrive with the verifier.
+//! The checksum database service: confirms hashes on the way in, and serves clients what it verified.
+//!
+//! Nobody is believed, neither proxy nor database nor our own disk: a record counts when tiles prove that it stands in
+//! the tree whose head the pinned key signed, and a head counts when it continues the one that is kept. The pure
+//! verifier in `larder-module` judges; here bytes are brought, kept and handed out.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `gosumdb` | which database: `GOSUMDB` as the go command reads it |
+//! | `source` | who is asked, in which order |
+//! | `database` | look-ups |
+//! | `heads` | the one head that counts, and how it moves |
+//! | `tiles` | bringing tiles, and proving with them |
+//! | `files` | the verified copy on disk |
+//! | `serve` | what clients get |
 
-use larder_module::{dirhash::H1, request::ChecksumRequest, version::ModuleVersion};
-use larder_upstream::{Chain, Deadline};
+mod database;
+mod files;
+mod flights;
+mod gosumdb;
+mod heads;
+mod serve;
+mod source;
+mod tiles;
+mod trouble;
 
-use crate::{Failure, Served};
+use std::{fmt, sync::Arc, time::Duration};
+
+use larder_module::{
+    defaults, dirhash::H1, pattern::Patterns, sumdb::verify::LineError, version::ModuleVersion,
+};
+use larder_store::Store;
+use larder_upstream::{Chain, Deadline, FetchError, Upstreams};
+use tracing::warn;
+
+pub use gosumdb::{DatabaseAddress, Gosumdb, GosumdbError};
+
+use database::{Database, LookupFailure};
 
 /// Which hash of a version is meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,12 +51,12 @@ pub enum What {
 pub enum Verdict {
     /// The database has the very same hash.
     Match,
-    /// The module is not to be looked up (`GONOSUMDB`, `GOSUMDB=off`).
+    /// The module is not to be looked up (`GONOSUMDB`, a private route, `GOSUMDB=off`).
     NotApplicable,
 }
 
 /// Why a hash could not be confirmed.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ChecksumFailure {
     /// The database has another hash.
     #[error("{database} says {expected}, the upstream sent {got}")]
@@ -43,43 +75,205 @@ pub enum ChecksumFailure {
         database: String,
         /// What it said.
         said: String,
+        /// How long ago it said so, if not just now.
+        learned: Option<Duration>,
     },
-    /// The database can't be asked.
-    #[error("the checksum database can't be asked")]
+    /// The database can't be asked, through no proxy and not directly.
+    #[error("{database} can't be asked")]
     Unavailable {
-        /// Each attempt, in order.
-        causes: Vec<String>,
+        /// The database's name.
+        database: String,
+        /// Each attempt, in order; none when the time was over before one ended.
+        attempts: Arc<Vec<FetchError>>,
     },
-    /// The database contradicts itself or its key.
-    #[error("{detail}")]
+    /// What came is not what the database's key signed, or contradicts what it signed before.
+    #[error("{database}: {detail}")]
     Security {
         /// The database's name.
         database: String,
         /// What is wrong.
         detail: String,
+        /// Sources that failed otherwise.
+        attempts: Arc<Vec<FetchError>>,
     },
 }
 
+/// What may be set about checksum databases.
+#[derive(Clone, Debug)]
+pub struct ChecksumSettings {
+    /// The database that confirms, `None` for `GOSUMDB=off`.
+    ///
+    /// Toolchains are confirmed in any case, without one by the public database.
+    pub database: Option<DatabaseAddress>,
+    /// Modules that are not looked up: `GONOSUMDB`.
+    pub skip: Patterns,
+    /// Modules of private routes: not looked up, and never named to anybody.
+    pub private: Patterns,
+    /// How long the newest head counts as the newest, for `/latest`.
+    pub head_freshness: Duration,
+    /// How long "not known" is remembered; at most a minute, since versions get published.
+    pub unknown_freshness: Duration,
+    /// How long one source may take for one answer.
+    pub ask_limit: Duration,
+    /// How long after it was seen a newer head is checked when nobody waits for it.
+    pub audit_delay: Duration,
+}
+
+impl ChecksumSettings {
+    /// Returns the defaults for a database.
+    #[must_use]
+    pub fn new(database: Option<DatabaseAddress>) -> Self {
+        Self {
+            database,
+            skip: Patterns::parse(""),
+            private: Patterns::parse(""),
+            head_freshness: Duration::from_secs(10),
+            unknown_freshness: Duration::from_secs(60),
+            ask_limit: database::ASK_LIMIT,
+            audit_delay: Duration::from_secs(2),
+        }
+    }
+}
+
 /// Every checksum database that is known here.
-#[derive(Debug)]
-pub struct ChecksumDatabases {}
+pub struct ChecksumDatabases {
+    settings: ChecksumSettings,
+    /// Confirms modules; also served to clients.
+    main: Option<Arc<Database>>,
+    /// Confirms toolchains where there is no other.
+    toolchains: Option<Arc<Database>>,
+}
+
+impl fmt::Debug for ChecksumDatabases {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ChecksumDatabases").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
 
 impl ChecksumDatabases {
+    /// Opens the databases; nothing is read or asked before the first question.
+    #[must_use]
+    pub fn new(settings: ChecksumSettings, store: &Store, upstreams: &Upstreams) -> Self {
+        let open = |address: &DatabaseAddress| {
+            let direct = upstreams.at(&address.direct_url());
+            if let Err(error) = &direct {
+                warn!(database = address.name(), %error, "the checksum database itself can't be asked: {error}");
+            }
+            Arc::new(Database::new(address.clone(), direct.ok(), settings.clone(), store.clone()))
+        };
+        let main = settings.database.as_ref().map(open);
+        let toolchains = main.is_none().then(|| open(&DatabaseAddress::public()));
+        Self { settings, main, toolchains }
+    }
+
+    /// Returns the name of the database that confirms modules.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.main.as_deref().map(Database::name)
+    }
+
     /// Confirms a hash.
+    ///
+    /// The chain is the one that the module comes from: its proxies are asked first. The look-up outlives the
+    /// deadline, so that whoever asks again finds its result.
     ///
     /// # Errors
     ///
     /// Fails when the hash is wrong, unknown, or can't be confirmed.
-    pub async fn verify(&self, _of: &ModuleVersion, _what: What, _hash: &H1, _chain: &Chain, _deadline: Deadline) -> Result<Verdict, ChecksumFailure> {
-        todo!()
+    pub async fn verify(
+        &self,
+        of: &ModuleVersion,
+        what: What,
+        hash: &H1,
+        chain: &Chain,
+        deadline: Deadline,
+    ) -> Result<Verdict, ChecksumFailure> {
+        let Some(database) = self.confirming(of) else { return Ok(Verdict::NotApplicable) };
+        let name = || database.name().to_owned();
+        let known = match tokio::time::timeout_at(deadline, database.record(of, chain)).await {
+            Ok(Ok(known)) => known,
+            Ok(Err(failure)) => return Err(into_checksum_failure(failure, name())),
+            Err(_) => {
+                return Err(ChecksumFailure::Unavailable { database: name(), attempts: Arc::default() });
+            }
+        };
+        let (module, version) = (of.module().as_str(), of.version().as_str());
+        let line = match what {
+            What::Zip => known.record.zip_h1(module, version),
+            What::Mod => known.record.go_mod_h1(module, version),
+        };
+        match line {
+            Ok(expected) if expected == *hash => Ok(Verdict::Match),
+            Ok(expected) => Err(ChecksumFailure::Mismatch { database: name(), expected, got: hash.clone() }),
+            Err(error) => Err(no_line(name(), &error)),
+        }
     }
 
-    /// Answers a client out of the verified copy.
-    ///
-    /// # Errors
-    ///
-    /// Fails with the reason and the text for the client.
-    pub async fn serve(&self, _database: &str, _request: &ChecksumRequest, _chain: &Chain, _cached_only: bool) -> Result<Served, Failure> {
-        todo!()
+    /// Starts a look-up whose result will be wanted, so that it runs beside the download.
+    pub async fn look_up_ahead(&self, of: &ModuleVersion, chain: &Chain) {
+        if let Some(database) = self.confirming(of) {
+            let _ = database.record(of, chain).await;
+        }
     }
+
+    /// Waits until everything verified is on the disk.
+    pub async fn flush(&self) {
+        for database in self.main.iter().chain(&self.toolchains) {
+            database.flush().await;
+        }
+    }
+
+    /// The database that confirms a version, if any may be asked about it.
+    fn confirming(&self, of: &ModuleVersion) -> Option<&Arc<Database>> {
+        if is_toolchain(of) {
+            return self.main.as_ref().or(self.toolchains.as_ref());
+        }
+        self.main.as_ref().filter(|_| !self.is_hidden(of))
+    }
+
+    /// The database that clients may ask for under that name.
+    fn served(&self, name: &str) -> Option<&Arc<Database>> {
+        self.main.as_ref().filter(|database| database.name() == name)
+    }
+
+    /// Reports whether a module's name stays inside. A toolchain's is no secret.
+    fn is_hidden(&self, of: &ModuleVersion) -> bool {
+        let module = of.module().as_str();
+        !is_toolchain(of) && (self.settings.skip.matches(module) || self.settings.private.matches(module))
+    }
+
+    fn hidden_patterns(&self) -> String {
+        let mut all: Vec<&str> = Vec::new();
+        for pattern in self.settings.private.iter().chain(self.settings.skip.iter()) {
+            if !all.contains(&pattern) {
+                all.push(pattern);
+            }
+        }
+        all.join(",")
+    }
+}
+
+fn is_toolchain(of: &ModuleVersion) -> bool {
+    of.module().as_str() == defaults::TOOLCHAIN_MODULE
+}
+
+fn into_checksum_failure(failure: LookupFailure, database: String) -> ChecksumFailure {
+    match failure {
+        LookupFailure::Unknown { said, at } => {
+            let age = at.elapsed();
+            let said = said.said.clone().unwrap_or_else(|| said.to_string());
+            let learned = (age >= Duration::from_secs(1)).then_some(age);
+            ChecksumFailure::Unknown { database, said, learned }
+        }
+        LookupFailure::Unavailable(attempts) => ChecksumFailure::Unavailable { database, attempts },
+        LookupFailure::Refused { what, attempts } => {
+            ChecksumFailure::Security { database, detail: what, attempts }
+        }
+        LookupFailure::NotHeld => ChecksumFailure::Unavailable { database, attempts: Arc::default() },
+    }
+}
+
+/// A record that was proven and yet does not say what it should: silence is never taken for consent.
+fn no_line(database: String, error: &LineError) -> ChecksumFailure {
+    ChecksumFailure::Security { database, detail: error.to_string(), attempts: Arc::default() }
 }
