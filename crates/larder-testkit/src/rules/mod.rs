@@ -5,11 +5,44 @@
 //! count. What `out` looks like is whatever a Go program over golang.org/x/mod would naturally write; rules that only
 //! pass or fail have `null` there.
 
+mod archive_cases;
 mod archives;
+mod cases;
 mod names;
 
-use serde_json::{Map, Value};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use crate::Rng;
+use serde_json::{Map, Value, json};
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    path::Path,
+};
+
+/// A question to put to both programs.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The operation's name.
+    pub operation: &'static str,
+    /// What it is asked about.
+    pub inputs: Vec<String>,
+}
+
+impl Question {
+    fn new<T: Into<String>>(operation: &'static str, inputs: impl IntoIterator<Item = T>) -> Self {
+        Self { operation, inputs: inputs.into_iter().map(Into::into).collect() }
+    }
+
+    /// Returns the question as a line, without its end.
+    pub fn line(&self, id: usize) -> String {
+        json!({"id": id, "op": self.operation, "in": self.inputs}).to_string()
+    }
+}
+
+/// Returns questions about everything: tables by hand, then mutations up to `count`; zips are written to `folder`.
+pub fn questions(rng: &mut Rng, count: usize, folder: &Path) -> Vec<Question> {
+    let mut questions = archive_cases::questions(rng, folder);
+    questions.extend(cases::questions(rng, count));
+    questions
+}
 
 /// The answer to one question.
 #[derive(Clone, Debug, PartialEq)]
