@@ -148,22 +148,21 @@ impl Disk {
         }
     }
 
-    /// Creates `top/below` with everything between, each name on the disk before anything lies below it.
+    /// Creates `below`, which lies below `top`, with everything between, durably.
     ///
-    /// Whoever creates folders holds the lock of `top` until their names are on the disk. So a folder that is there
-    /// can lack at most its own name's sync, by somebody who is at it right now; that one is repeated here, which
-    /// costs next to nothing when there was nothing to do.
+    /// Each name is on the disk before anything is made below it. So of the folders that are there already, only the
+    /// deepest can lack the sync of its name, by somebody who is at it right now; that one is repeated here, which
+    /// costs next to nothing when there was nothing to do. No lock is needed.
     pub(crate) fn create_folders(&self, top: &Path, below: &Path) -> Result<(), StoreError> {
         debug_assert!(below.starts_with(top), "only folders of the store are created");
-        if below.is_dir() {
-            return match below.parent() {
-                Some(parent) => self.sync_folder(parent),
-                None => Ok(()),
-            };
-        }
-        let _lock = self.lock_folder(top)?;
         let missing: Vec<&Path> =
             below.ancestors().take_while(|folder| *folder != top && !folder.is_dir()).collect();
+        let deepest = missing.last().map_or(Some(below), |first| first.parent());
+        if let Some(deepest) = deepest.filter(|folder| *folder != top)
+            && let Some(parent) = deepest.parent()
+        {
+            self.sync_folder(parent)?;
+        }
         for folder in missing.into_iter().rev() {
             self.create_folder(folder)?;
             if let Some(parent) = folder.parent() {
@@ -194,6 +193,22 @@ impl Disk {
         let file = self.create_file(temporary)?;
         self.write_at(&file, temporary, bytes, 0)?;
         self.sync_file(&file, temporary)?;
+        self.replace(temporary, target)?;
+        drop(file);
+        std::mem::forget(remove);
+        Ok(())
+    }
+
+    /// Writes a mark, which is found whole or not at all unless the power fails.
+    ///
+    /// A mark's name says what matters and is synced with the folder. Its content is derived from the object and is
+    /// derived again where it can't be read, so it is not worth a sync of its own.
+    pub(crate) fn write_mark(&self, temporary: &Path, target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let remove = RemoveOnDrop(temporary.to_path_buf());
+        let file = self.create_file(temporary)?;
+        if !bytes.is_empty() {
+            self.write_at(&file, temporary, bytes, 0)?;
+        }
         self.replace(temporary, target)?;
         std::mem::forget(remove);
         Ok(())

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::io::Errno;
 use rustix::process::{Signal, getpid, kill_process};
@@ -107,6 +107,7 @@ struct State {
     plan: Option<Plan>,
     steps: AtomicU64,
     matching: AtomicU64,
+    armed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -139,17 +140,30 @@ impl FailPoint {
         Self::with(None)
     }
 
-    /// Returns how many steps were begun.
+    /// Lets steps count and fail, or pass as if there were no plan. A new plan is armed.
+    pub fn arm(&self, armed: bool) {
+        self.0.armed.store(armed, Ordering::SeqCst);
+    }
+
+    /// Returns how many steps were begun while armed.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.0.steps.load(Ordering::SeqCst)
     }
 
     fn with(plan: Option<Plan>) -> Self {
-        Self(Arc::new(State { plan, steps: AtomicU64::new(0), matching: AtomicU64::new(0) }))
+        Self(Arc::new(State {
+            plan,
+            steps: AtomicU64::new(0),
+            matching: AtomicU64::new(0),
+            armed: AtomicBool::new(true),
+        }))
     }
 
     pub(crate) fn pass(&self, step: Step) -> io::Result<()> {
+        if !self.0.armed.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         self.0.steps.fetch_add(1, Ordering::SeqCst);
         let Some(plan) = &self.0.plan else { return Ok(()) };
         if plan.step.is_some_and(|wanted| wanted != step) {

@@ -285,7 +285,7 @@ impl Store {
         if row.size == object.size && self.0.index.was_compared(row.id) {
             return Ok(Soundness::Sound);
         }
-        let slot = usize::try_from(row.id.unsigned_abs()).unwrap_or(0) % self.0.comparing.len();
+        let slot = usize::try_from(row.id.number.unsigned_abs()).unwrap_or(0) % self.0.comparing.len();
         let _one_at_a_time = self.0.comparing[slot].lock().unwrap_or_else(PoisonError::into_inner);
         if row.size == object.size && self.0.index.was_compared(row.id) {
             return Ok(Soundness::Sound);

@@ -75,7 +75,7 @@ pub struct Examined {
 /// What the index holds about an object.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ObjectRow {
-    pub(crate) id: i64,
+    pub(crate) id: RowId,
     /// The size of the file in bytes.
     pub size: u64,
     /// The SHA-256 of the file.
@@ -88,6 +88,13 @@ pub struct ObjectRow {
     pub first_seen: SystemTime,
     /// What the checksum database said.
     pub verified: Verification,
+}
+
+/// A row's number, and which of the index files of this process it belongs to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct RowId {
+    pub(crate) generation: u64,
+    pub(crate) number: i64,
 }
 
 /// The files beside an object.

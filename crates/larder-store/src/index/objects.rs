@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::time::{from_millis, to_millis};
 use crate::key::ObjectKey;
-use crate::object::{ObjectRow, Verification};
+use crate::object::{ObjectRow, RowId, Verification};
 
 /// A row that is about to be written.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct NewRow {
 }
 
 impl NewRow {
-    pub(crate) fn into_row(self, id: i64) -> ObjectRow {
+    pub(crate) fn into_row(self, id: RowId) -> ObjectRow {
         ObjectRow {
             id,
             size: self.size,
@@ -32,6 +32,20 @@ impl NewRow {
             source: self.source,
             first_seen: self.first_seen,
             verified: self.verified,
+        }
+    }
+}
+
+impl From<(ObjectKey, ObjectRow)> for NewRow {
+    fn from((key, row): (ObjectKey, ObjectRow)) -> Self {
+        Self {
+            key,
+            size: row.size,
+            sha256: row.sha256,
+            h1: row.h1,
+            source: row.source,
+            first_seen: row.first_seen,
+            verified: row.verified,
         }
     }
 }
@@ -61,13 +75,17 @@ pub(crate) fn put(connection: &Connection, new: &NewRow) -> rusqlite::Result<i64
 }
 
 /// Reads the row of an object.
-pub(crate) fn get(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<Option<ObjectRow>> {
+pub(crate) fn get(
+    connection: &Connection,
+    generation: u64,
+    key: &ObjectKey,
+) -> rusqlite::Result<Option<ObjectRow>> {
     let name = key.relative_path();
     let row = connection
         .prepare_cached(
             "SELECT id, size, sha256, h1, source, first_seen, verified, seal FROM objects WHERE name = ?1",
         )?
-        .query_row([&name], |row| read(&name, row))
+        .query_row([&name], |row| read(generation, &name, row))
         .optional()?;
     Ok(row.flatten())
 }
@@ -91,7 +109,7 @@ pub(crate) fn names_after(
 }
 
 /// A row, unless it isn't what was written.
-fn read(name: &str, row: &Row<'_>) -> rusqlite::Result<Option<ObjectRow>> {
+fn read(generation: u64, name: &str, row: &Row<'_>) -> rusqlite::Result<Option<ObjectRow>> {
     let size: i64 = row.get(1)?;
     let sha256: [u8; 32] = row.get(2)?;
     let h1: Option<String> = row.get(3)?;
@@ -109,7 +127,7 @@ fn read(name: &str, row: &Row<'_>) -> rusqlite::Result<Option<ObjectRow>> {
         return Ok(None);
     };
     Ok(Some(ObjectRow {
-        id: row.get(0)?,
+        id: RowId { generation, number: row.get(0)? },
         size,
         sha256,
         h1: parsed,
