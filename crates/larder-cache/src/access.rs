@@ -1,5 +1,7 @@
 //! What the engine needs to know about the one who asks.
 
+use larder_upstream::Trail;
+
 /// The rights and wishes of one client request.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -11,6 +13,8 @@ pub struct Access {
     pub whole_status: bool,
     /// The id under which the request is logged.
     pub request_id: String,
+    /// The proxies that the request has come through, passed on to upstreams so that loops are seen.
+    pub trail: Trail,
 }
 
 impl Access {
@@ -22,6 +26,7 @@ impl Access {
             cached_only: false,
             whole_status: false,
             request_id: request_id.into(),
+            trail: Trail::default(),
         }
     }
 }

@@ -1,16 +1,34 @@
-//! The engine's outside: one method per kind of request.
+//! The engine's outside: one method per kind of request, and what all of them share.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use larder_module::{
     path::ModulePath,
     request::{ChecksumRequest, ObjectKind},
     version::{ModuleVersion, Query},
 };
-use larder_store::Store;
-use larder_upstream::{Routes, Upstreams};
+use larder_store::{ObjectKey, Store};
+use larder_upstream::{BreakerState, Routes, Upstreams, Wanted};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
-use crate::{Access, ChecksumDatabases, Failure, Metrics, Served, WallClock};
+use crate::{
+    Access, ChecksumDatabases, Content, Failure, Metrics, Served, WallClock,
+    absence::Absences,
+    aftermath::Refusals,
+    answers::Answers,
+    causes::Causes,
+    flight::Board,
+    memory::AtHand,
+    objects,
+    tasks::{Slots, Tasks},
+};
 
 /// What may be set about the engine.
 #[derive(Clone, Debug)]
@@ -31,6 +49,8 @@ pub struct EngineSettings {
     pub fetches: usize,
     /// How many fetches may wait for a slot.
     pub fetch_queue: usize,
+    /// How many zips are hashed at a time; each takes a whole core.
+    pub examinations: usize,
     /// Wall time.
     pub clock: WallClock,
 }
@@ -48,6 +68,7 @@ impl EngineSettings {
             open_files: 512,
             fetches: 128,
             fetch_queue: 4_096,
+            examinations: std::thread::available_parallelism().map_or(2, usize::from),
             clock,
         }
     }
@@ -55,10 +76,29 @@ impl EngineSettings {
 
 /// The engine: looks up, else fetches once for all who wait, verifies, stores, streams.
 #[derive(Debug)]
-pub struct Engine {}
+pub struct Engine {
+    pub(crate) settings: EngineSettings,
+    pub(crate) store: Store,
+    upstreams: Upstreams,
+    routes: RwLock<Arc<Routes>>,
+    pub(crate) databases: Option<ChecksumDatabases>,
+    pub(crate) metrics: Metrics,
+    pub(crate) at_hand: AtHand,
+    pub(crate) board: Board,
+    pub(crate) tasks: Tasks,
+    pub(crate) slots: Slots,
+    pub(crate) examinations: Semaphore,
+    /// Readers of all growing bodies together.
+    pub(crate) readers: Arc<AtomicUsize>,
+    pub(crate) answers: Answers,
+    pub(crate) absences: Absences,
+    pub(crate) refusals: Refusals,
+    pub(crate) causes: Causes,
+    pub(crate) checking: Checking,
+}
 
 impl Engine {
-    /// Starts an engine; without checksum databases nothing but the toolchain's absence of one is refused.
+    /// Starts an engine; without checksum databases only toolchains are refused for want of verification.
     pub fn new(
         settings: EngineSettings,
         store: Store,
@@ -67,7 +107,25 @@ impl Engine {
         databases: Option<ChecksumDatabases>,
         metrics: Metrics,
     ) -> Arc<Self> {
-        todo!()
+        Arc::new(Self {
+            at_hand: AtHand::new(settings.memory_bytes, settings.open_files),
+            board: Board::default(),
+            tasks: Tasks::default(),
+            slots: Slots::new(settings.fetches, settings.fetch_queue),
+            examinations: Semaphore::new(settings.examinations.max(1)),
+            readers: Arc::default(),
+            answers: Answers::new(),
+            absences: Absences::new(),
+            refusals: Refusals::new(),
+            causes: Causes::new(),
+            checking: Checking::default(),
+            settings,
+            store,
+            upstreams,
+            routes: RwLock::new(Arc::new(routes)),
+            databases,
+            metrics,
+        })
     }
 
     /// Returns one file of a version.
@@ -75,8 +133,14 @@ impl Engine {
     /// # Errors
     ///
     /// Fails with the reason and the text for the client.
-    pub async fn object(self: &Arc<Self>, of: &ModuleVersion, kind: ObjectKind, access: &Access) -> Result<Served, Failure> {
-        todo!()
+    pub async fn object(
+        self: &Arc<Self>,
+        of: &ModuleVersion,
+        kind: ObjectKind,
+        access: &Access,
+    ) -> Result<Served, Failure> {
+        let result = self.serve_object(of, kind, access).await;
+        self.counted(objects::content_of(kind), result)
     }
 
     /// Returns the version list of a module: valid versions, sorted, no pseudo-versions.
@@ -85,7 +149,8 @@ impl Engine {
     ///
     /// Fails with the reason and the text for the client.
     pub async fn list(self: &Arc<Self>, module: &ModulePath, access: &Access) -> Result<Served, Failure> {
-        todo!()
+        let result = self.serve_answer(Wanted::List(module.clone()), access).await;
+        self.counted(Content::List, result)
     }
 
     /// Returns the `.info` of a module's latest version.
@@ -94,7 +159,8 @@ impl Engine {
     ///
     /// Fails with the reason and the text for the client.
     pub async fn latest(self: &Arc<Self>, module: &ModulePath, access: &Access) -> Result<Served, Failure> {
-        todo!()
+        let result = self.serve_answer(Wanted::Latest(module.clone()), access).await;
+        self.counted(Content::Latest, result)
     }
 
     /// Returns the `.info` of what a branch, commit or version prefix stands for.
@@ -102,8 +168,15 @@ impl Engine {
     /// # Errors
     ///
     /// Fails with the reason and the text for the client.
-    pub async fn query(self: &Arc<Self>, module: &ModulePath, query: &Query, access: &Access) -> Result<Served, Failure> {
-        todo!()
+    pub async fn query(
+        self: &Arc<Self>,
+        module: &ModulePath,
+        query: &Query,
+        access: &Access,
+    ) -> Result<Served, Failure> {
+        let wanted = Wanted::Query { module: module.clone(), query: query.clone() };
+        let result = self.serve_answer(wanted, access).await;
+        self.counted(Content::Query, result)
     }
 
     /// Answers for a checksum database out of the verified copy.
@@ -111,34 +184,113 @@ impl Engine {
     /// # Errors
     ///
     /// Fails with the reason and the text for the client.
-    pub async fn checksum(self: &Arc<Self>, database: &str, request: &ChecksumRequest, access: &Access) -> Result<Served, Failure> {
-        todo!()
+    pub async fn checksum(
+        self: &Arc<Self>,
+        database: &str,
+        request: &ChecksumRequest,
+        access: &Access,
+    ) -> Result<Served, Failure> {
+        let content = match request {
+            ChecksumRequest::Supported => Content::ChecksumSupported,
+            ChecksumRequest::Latest => Content::ChecksumLatest,
+            ChecksumRequest::Lookup { .. } => Content::ChecksumLookup,
+            ChecksumRequest::Tile(_) => Content::ChecksumTile,
+        };
+        let result = self.serve_checksum(database, request, access).await;
+        self.counted(content, result)
     }
 
-    /// Forgets every kept absence and cause about a module, and makes its answers be asked again.
+    /// Forgets every kept absence, refusal, cause and answer about a module, so that its upstreams are asked again.
     pub async fn purge(self: &Arc<Self>, module: &ModulePath) {
-        todo!()
+        self.answers.forget_module(module);
+        self.absences.forget_module(module);
+        self.refusals.forget_module(module);
+        self.causes.forget(module);
+        let (store, module) = (self.store.clone(), module.clone());
+        let forgotten = tokio::task::spawn_blocking(move || {
+            store.forget_answers(&module);
+            store.forget_causes(&module);
+        });
+        if let Err(error) = forgotten.await {
+            tracing::error!(%error, "a purge ended early");
+        }
     }
 
     /// Replaces the routes; requests under way keep the old ones.
     pub fn set_routes(&self, routes: Routes) {
-        todo!()
+        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
     }
 
     /// Renders all figures as OpenMetrics text.
     #[must_use]
     pub fn render_metrics(&self) -> String {
-        todo!()
+        const STATES: [BreakerState; 3] = [BreakerState::Closed, BreakerState::HalfOpen, BreakerState::Open];
+        let private = self.private_upstreams();
+        for state in self.upstreams.states() {
+            let name = state.name.to_string();
+            if private.contains(&name) {
+                continue;
+            }
+            let words = STATES.map(BreakerState::as_str);
+            self.metrics.breaker(name, state.breaker.as_str(), &words);
+        }
+        self.metrics.render()
     }
 
     /// Returns the store, for readiness and the commands beside serving.
     #[must_use]
     pub fn store(&self) -> &Store {
-        todo!()
+        &self.store
     }
 
-    /// Stops taking new fetches and waits until what was verified is stored, at most `limit`.
-    pub async fn shutdown(&self, limit: Duration) {
-        todo!()
+    /// Stops taking new fetches and waits until what was verified is stored, at most `limit`; reports whether all of it was.
+    pub async fn shutdown(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let done = self.tasks.close(limit).await;
+        match &self.databases {
+            Some(databases) => timeout_at(deadline, databases.flush()).await.is_ok() && done,
+            None => done,
+        }
+    }
+
+    pub(crate) fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Names of upstreams that only private routes use: they are private names.
+    fn private_upstreams(&self) -> HashSet<String> {
+        let routes = self.routes();
+        let names = |private: bool| {
+            routes
+                .iter()
+                .filter(move |route| route.private == private)
+                .flat_map(|route| route.chain.entries())
+                .map(|entry| entry.upstream.name().to_string())
+                .collect::<HashSet<_>>()
+        };
+        &names(true) - &names(false)
+    }
+
+    fn counted(&self, content: Content, result: Result<Served, Failure>) -> Result<Served, Failure> {
+        self.metrics.answered(content, result.as_ref());
+        result
+    }
+}
+
+/// The unverified objects that are waiting to be checked again.
+#[derive(Debug, Default)]
+pub(crate) struct Checking(Mutex<HashSet<ObjectKey>>);
+
+impl Checking {
+    const MOST: usize = 1_024;
+
+    /// Begins to watch an object; reports whether that is new and there is room.
+    pub(crate) fn start(&self, key: &ObjectKey) -> bool {
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.len() < Self::MOST && watched.insert(key.clone())
+    }
+
+    pub(crate) fn end(&self, key: &ObjectKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }

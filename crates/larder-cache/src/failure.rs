@@ -26,6 +26,8 @@ pub enum Reason {
     Denied,
     /// The module belongs to a private route and the client's address may not see such.
     PrivateClients,
+    /// The module is private, so no checksum database is asked about it.
+    PrivateLookup,
     /// The bytes differ from what the checksum database says.
     ChecksumMismatch,
     /// The checksum database positively doesn't know the version.
@@ -78,6 +80,7 @@ impl Reason {
             Self::LookupsOff => "lookups-off",
             Self::Denied => "denied",
             Self::PrivateClients => "private-clients",
+            Self::PrivateLookup => "private-lookup",
             Self::ChecksumMismatch => "checksum-mismatch",
             Self::ChecksumUnknown => "checksum-unknown",
             Self::ChecksumUnavailable => "checksum-unavailable",
@@ -97,11 +100,6 @@ impl Reason {
         }
     }
 
-    /// Reports whether the reason is a positive statement about the module, which may be repeated to later callers for a while.
-    pub(crate) fn is_positive_absence(&self) -> bool {
-        matches!(self, Self::Absent)
-    }
-
     /// Reports whether nobody could be asked, so that what was learned earlier still stands.
     pub(crate) fn chain_cannot_be_asked(&self) -> bool {
         match self {
@@ -112,13 +110,14 @@ impl Reason {
             | Self::Saturated { .. }
             | Self::BreakerOpen { .. }
             | Self::RateLimited { .. }
-            | Self::Denied
             | Self::LookupsOff
             | Self::CachedOnly
             | Self::ChecksumUnavailable
             | Self::ShuttingDown => true,
             Self::Absent
+            | Self::Denied
             | Self::PrivateClients
+            | Self::PrivateLookup
             | Self::ChecksumMismatch
             | Self::ChecksumUnknown
             | Self::ChecksumSecurity
@@ -145,12 +144,7 @@ pub struct Failure {
 impl Failure {
     /// Composes a failure of what failed, the attempts in order and the advice.
     pub fn new(reason: Reason, headline: &str, attempts: &[String], advice: &[&str]) -> Self {
-        Self {
-            reason,
-            lines: fit(headline, attempts, advice),
-            learned: None,
-            private: false,
-        }
+        Self { reason, lines: fit(headline, attempts, advice), learned: None, private: false }
     }
 
     /// Dates the failure.
@@ -170,19 +164,12 @@ impl Failure {
 /// Fits the parts into the limits: the headline and the advice first, attempts share what is left.
 fn fit(headline: &str, attempts: &[String], advice: &[&str]) -> Vec<String> {
     let headline = cut(&clean(headline), 300);
-    let advice: Vec<String> = advice
-        .iter()
-        .map(|line| cut(&clean(line), 180))
-        .filter(|line| !line.is_empty())
-        .take(2)
-        .collect();
+    let advice: Vec<String> =
+        advice.iter().map(|line| cut(&clean(line), 180)).filter(|line| !line.is_empty()).take(2).collect();
     let fixed: usize = headline.len() + 1 + advice.iter().map(|line| line.len() + 1).sum::<usize>();
     let mut room = MAX_BYTES.saturating_sub(fixed);
-    let attempts: Vec<String> = attempts
-        .iter()
-        .map(|line| clean(line))
-        .filter(|line| !line.is_empty())
-        .collect();
+    let attempts: Vec<String> =
+        attempts.iter().map(|line| clean(line)).filter(|line| !line.is_empty()).collect();
     let slots = MAX_LINES - 1 - advice.len();
     let shown = attempts.len().min(slots);
     let mut lines = vec![headline];
@@ -202,10 +189,8 @@ fn fit(headline: &str, attempts: &[String], advice: &[&str]) -> Vec<String> {
 
 /// Makes one printable line of text from anywhere: no control characters, no runs of white space.
 pub(crate) fn clean(text: &str) -> String {
-    let printable: String = text
-        .chars()
-        .map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c })
-        .collect();
+    let printable: String =
+        text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
     printable.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -226,14 +211,136 @@ pub(crate) fn cut(text: &str, limit: usize) -> String {
     format!("{}...", text[..end].trim_end())
 }
 
-/// Chooses the reason that one failed attempt stands for.
-pub(crate) fn reason_of(error: &FetchError) -> Reason {
-    reason_of_cause(&error.cause)
-}
+/// How long a client should wait where nobody said.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(10);
 
 /// Chooses the reason that a cause stands for.
-pub(crate) fn reason_of_cause(_cause: &FetchCause) -> Reason {
-    todo!()
+pub(crate) fn reason_of(cause: &FetchCause) -> Reason {
+    let retry_after = cause.retry_after().unwrap_or(DEFAULT_PAUSE);
+    match cause {
+        FetchCause::Absent { .. } => Reason::Absent,
+        FetchCause::LookupsOff | FetchCause::DirectUnsupported => Reason::LookupsOff,
+        FetchCause::Denied { .. } => Reason::Denied,
+        FetchCause::OwnCredentials { .. } => Reason::UpstreamCredentials,
+        FetchCause::RateLimited { .. } => Reason::RateLimited { retry_after },
+        FetchCause::BreakerOpen { .. } => Reason::BreakerOpen { retry_after },
+        FetchCause::Saturated => Reason::Saturated { retry_after },
+        FetchCause::Status { status: 408 | 504, .. }
+        | FetchCause::ConnectTimeout { .. }
+        | FetchCause::FirstByteTimeout { .. }
+        | FetchCause::Stalled { .. }
+        | FetchCause::DeadlinePassed { .. } => Reason::UpstreamTimeout,
+        FetchCause::Status { .. }
+        | FetchCause::Loop
+        | FetchCause::Dns { .. }
+        | FetchCause::ConnectRefused
+        | FetchCause::Unreachable { .. }
+        | FetchCause::Tls { .. }
+        | FetchCause::ForwardProxy { .. }
+        | FetchCause::Reset { .. }
+        | FetchCause::ClosedBeforeAnswer
+        | FetchCause::Truncated { .. }
+        | FetchCause::TooLarge { .. }
+        | FetchCause::BadContent(_)
+        | FetchCause::Protocol { .. }
+        | FetchCause::Redirect(_)
+        | FetchCause::Changed
+        | FetchCause::Io { .. } => Reason::BadUpstream,
+    }
+}
+
+/// Describes one failed attempt in a line: who, what, why, and what was said.
+pub(crate) fn attempt_line(error: &FetchError) -> String {
+    match &error.said {
+        Some(said) => {
+            let said = clean(said);
+            let said = said.strip_prefix("not found: ").unwrap_or(&said);
+            format!("{error}; it said: {said}")
+        }
+        None => error.to_string(),
+    }
+}
+
+impl Failure {
+    /// Composes the failure of a fetch from its attempts; `decisive` is the one that decides the reason.
+    pub(crate) fn of_attempts(
+        what: &str,
+        attempts: &[FetchError],
+        decisive: &FetchCause,
+        remembered: &[String],
+    ) -> Self {
+        let reason = reason_of(decisive);
+        let headline = match &reason {
+            Reason::Absent => format!("not found: {what}"),
+            Reason::LookupsOff => format!("not found: {what}: {decisive}"),
+            _ => format!("could not fetch {what}: {}", short_cause(&reason)),
+        };
+        let mut lines: Vec<String> = attempts.iter().map(attempt_line).collect();
+        lines.extend_from_slice(remembered);
+        let advice = advice_for(&reason);
+        Self::new(reason, &headline, &lines, &[advice])
+    }
+}
+
+/// Says whose fault it is, for the first line.
+fn short_cause(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Denied => "the upstream refuses access",
+        Reason::UpstreamCredentials => "the upstream refuses Larder's credentials",
+        Reason::UpstreamTimeout => "the upstream is too slow",
+        Reason::BreakerOpen { .. } => "the upstream keeps failing and is left alone for a moment",
+        Reason::RateLimited { .. } => "the upstream asks for a pause",
+        Reason::Saturated { .. } => "too many fetches are waiting",
+        Reason::Absent
+        | Reason::LookupsOff
+        | Reason::PrivateClients
+        | Reason::PrivateLookup
+        | Reason::ChecksumMismatch
+        | Reason::ChecksumUnknown
+        | Reason::ChecksumUnavailable
+        | Reason::ChecksumSecurity
+        | Reason::BadUpstream
+        | Reason::StillFetching
+        | Reason::StorageFull
+        | Reason::CachedOnly
+        | Reason::StoreBroken
+        | Reason::Invalid
+        | Reason::ShuttingDown => "the upstream failed",
+    }
+}
+
+/// Says what the reader can do, where there is something.
+fn advice_for(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Denied => {
+            "a private module? give its paths a private route with credentials in Larder's configuration"
+        }
+        Reason::UpstreamCredentials => {
+            "renew the credentials for this upstream in Larder's configuration or netrc file"
+        }
+        Reason::UpstreamTimeout | Reason::BadUpstream => {
+            "this is an upstream failure, not absence; ask again later"
+        }
+        Reason::BreakerOpen { .. } | Reason::RateLimited { .. } | Reason::Saturated { .. } => {
+            "ask again in a moment"
+        }
+        Reason::LookupsOff => {
+            "only stored modules are served for this path; give it a proxy in Larder's configuration to fetch more"
+        }
+        Reason::Absent
+        | Reason::PrivateClients
+        | Reason::PrivateLookup
+        | Reason::ChecksumMismatch
+        | Reason::ChecksumUnknown
+        | Reason::ChecksumUnavailable
+        | Reason::ChecksumSecurity
+        | Reason::StillFetching
+        | Reason::StorageFull
+        | Reason::CachedOnly
+        | Reason::StoreBroken
+        | Reason::Invalid
+        | Reason::ShuttingDown => "",
+    }
 }
 
 #[cfg(test)]

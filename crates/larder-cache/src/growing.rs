@@ -53,27 +53,18 @@ impl Growing {
     /// Wraps the staging file; `readers` counts the readers of all growing files.
     pub(crate) fn new(file: File, declared: Option<u64>, readers: Arc<AtomicUsize>) -> Arc<Self> {
         let start = Progress { readable: 0, end: None };
-        Arc::new(Self {
-            file: Arc::new(file),
-            declared,
-            progress: watch::Sender::new(start),
-            readers,
-        })
+        Arc::new(Self { file: Arc::new(file), declared, progress: watch::Sender::new(start), readers })
     }
 
     /// Lets readers have the first `readable` bytes.
     pub(crate) fn announce(&self, readable: u64) {
-        self.progress
-            .send_modify(|progress| progress.readable = progress.readable.max(readable));
+        self.progress.send_modify(|progress| progress.readable = progress.readable.max(readable));
     }
 
     /// Lets readers have everything: all `len` bytes are verified.
     pub(crate) fn complete(&self, len: u64) {
         self.progress.send_modify(|progress| {
-            *progress = Progress {
-                readable: len,
-                end: Some(End::Complete),
-            };
+            *progress = Progress { readable: len, end: Some(End::Complete) };
         });
     }
 
@@ -84,11 +75,6 @@ impl Growing {
                 progress.end = Some(End::Aborted);
             }
         });
-    }
-
-    /// Reports whether any reader ever was told of bytes; from then on they can't be taken back.
-    pub(crate) fn announced(&self) -> u64 {
-        self.progress.borrow().readable
     }
 
     /// Returns the file, to be read by offset.
@@ -199,12 +185,7 @@ async fn read_piece(file: &Arc<File>, offset: u64, want: usize) -> io::Result<By
 #[cfg(target_os = "linux")]
 fn read_without_waiting(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut slices = [io::IoSliceMut::new(buffer)];
-    Ok(rustix::io::preadv2(
-        file,
-        &mut slices,
-        offset,
-        rustix::io::ReadWriteFlags::NOWAIT,
-    )?)
+    Ok(rustix::io::preadv2(file, &mut slices, offset, rustix::io::ReadWriteFlags::NOWAIT)?)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -3,13 +3,28 @@
 //! A request comes in as a typed question ([`larder_module::request`]) with the client's [`Access`], and leaves as [`Served`] or as a
 //! [`Failure`] whose lines the client can read. Nothing here knows HTTP statuses, sockets of clients or configuration files.
 
+mod absence;
 mod access;
+mod aftermath;
+mod answers;
+mod causes;
 mod clock;
+mod coalesce;
+mod computed;
 mod engine;
 mod failure;
+mod fetch;
+mod flight;
 mod growing;
+mod look;
+mod memory;
 mod metrics;
+mod objects;
+mod policy;
 mod served;
+mod spool;
+mod tasks;
+mod verify;
 
 pub mod checksum;
 

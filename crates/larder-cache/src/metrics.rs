@@ -104,13 +104,22 @@ impl Metrics {
             upstream_seconds.clone(),
         );
         let upstream_bytes = Family::default();
-        registry.register_with_unit("upstream", "Bytes of bodies received", Unit::Bytes, upstream_bytes.clone());
+        registry.register_with_unit(
+            "upstream",
+            "Bytes of bodies received",
+            Unit::Bytes,
+            upstream_bytes.clone(),
+        );
         let in_flight = Gauge::default();
         registry.register("fetches_in_flight", "Fetches under way", in_flight.clone());
         let waiting = Gauge::default();
         registry.register("fetches_waiting", "Fetches that wait for a slot", waiting.clone());
         let breakers = Family::default();
-        registry.register("upstream_breaker", "1 for the state that each upstream's breaker is in", breakers.clone());
+        registry.register(
+            "upstream_breaker",
+            "1 for the state that each upstream's breaker is in",
+            breakers.clone(),
+        );
         let events = Family::default();
         registry.register("events", "Rare events that deserve a look", events.clone());
         Self {
@@ -145,10 +154,7 @@ impl Metrics {
             Ok(served) => served.outcome.label(),
             Err(failure) => failure.reason.label(),
         };
-        let labels = RequestLabels {
-            kind: kind.label(),
-            outcome,
-        };
+        let labels = RequestLabels { kind: kind.label(), outcome };
         self.requests.get_or_create(&labels).inc();
     }
 
@@ -172,10 +178,7 @@ impl Metrics {
 
     pub(crate) fn breaker(&self, upstream: String, state: &'static str, all_states: &[&'static str]) {
         for candidate in all_states {
-            let labels = BreakerLabels {
-                upstream: upstream.clone(),
-                state: candidate,
-            };
+            let labels = BreakerLabels { upstream: upstream.clone(), state: candidate };
             self.breakers.get_or_create(&labels).set(i64::from(*candidate == state));
         }
     }

@@ -156,7 +156,9 @@ impl Outcome {
     #[must_use]
     pub fn upstream(&self) -> Option<&UpstreamName> {
         match self {
-            Self::Miss { upstream } | Self::Revalidated { upstream } | Self::Unstored { upstream } => Some(upstream),
+            Self::Miss { upstream } | Self::Revalidated { upstream } | Self::Unstored { upstream } => {
+                Some(upstream)
+            }
             Self::Hit { .. } | Self::Stale { .. } | Self::Computed => None,
         }
     }

@@ -13,7 +13,7 @@ use larder_cache::{Access, Engine, Failure, Metrics, Served};
 use larder_module::path::ModulePath;
 use larder_module::request::{ChecksumRequest, ObjectKind, ProxyRequest};
 use larder_module::version::{ModuleVersion, Query};
-use larder_upstream::Instance;
+use larder_upstream::{Instance, Trail};
 
 use crate::access_log::{Begun, RequestId, RequestLog};
 use crate::body::ReplyBody;
@@ -195,6 +195,7 @@ impl<B: Backend> App<B> {
                     cached_only,
                     whole_status: parts.version < Version::HTTP_11,
                     request_id: id.as_str().to_owned(),
+                    trail: Trail::of(&parts.headers),
                 };
                 self.ask(&request, &access, &asked, &mut log).await
             }

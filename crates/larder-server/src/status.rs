@@ -43,9 +43,11 @@ pub fn of_reason(reason: &Reason) -> Verdict {
         Reason::Absent | Reason::LookupsOff | Reason::CachedOnly => Verdict::plain(StatusCode::NOT_FOUND),
         // The name or version is one that can't exist.
         Reason::Invalid => Verdict::plain(StatusCode::NOT_FOUND),
-        Reason::Denied | Reason::PrivateClients | Reason::ChecksumMismatch | Reason::ChecksumUnknown => {
-            Verdict::plain(StatusCode::FORBIDDEN)
-        }
+        Reason::Denied
+        | Reason::PrivateClients
+        | Reason::PrivateLookup
+        | Reason::ChecksumMismatch
+        | Reason::ChecksumUnknown => Verdict::plain(StatusCode::FORBIDDEN),
         Reason::BadUpstream | Reason::UpstreamCredentials | Reason::ChecksumSecurity => {
             Verdict::plain(StatusCode::BAD_GATEWAY)
         }
@@ -103,6 +105,7 @@ mod tests {
             (Reason::Invalid, 404),
             (Reason::Denied, 403),
             (Reason::PrivateClients, 403),
+            (Reason::PrivateLookup, 403),
             (Reason::ChecksumMismatch, 403),
             (Reason::ChecksumUnknown, 403),
             (Reason::ChecksumSecurity, 502),

@@ -52,6 +52,11 @@ impl Routes {
         self.routes.iter().find(|route| route.patterns.matches(path)).unwrap_or(&self.fallback)
     }
 
+    /// Returns the route that holds where no other matches.
+    pub fn fallback(&self) -> &Route {
+        &self.fallback
+    }
+
     /// Returns all routes in order, the fallback last.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().chain(std::iter::once(&self.fallback))

@@ -1,0 +1,163 @@
+//! What follows from a failed fetch: what is remembered of it, and what can be said all the same.
+//!
+//! Absence is an answer and is kept; it stays usable while the chain can't be asked. A refusal that follows from the bytes themselves is
+//! repeated for a minute. Any other failure is shared only with those who waited for it; just its cause is kept.
+
+use std::{sync::Arc, time::Duration};
+
+use larder_module::{path::ModulePath, request::ObjectKind};
+use larder_store::ObjectKey;
+use larder_upstream::{FetchCause, Route, WalkFailure, Wanted};
+use quick_cache::sync::Cache;
+use tokio::time::Instant;
+
+use crate::{
+    Failure, Outcome, Reason,
+    engine::Engine,
+    failure::{attempt_line, reason_of},
+    flight::{Ready, ReadyBody},
+    memory::entity_tag,
+};
+
+/// How long a refusal that follows from the bytes is repeated without asking again.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+const REMEMBERED: usize = 4_096;
+
+/// Failures by key that have a bearing on the next attempt.
+#[derive(Debug)]
+pub(crate) struct Refusals {
+    refused: Cache<ObjectKey, (Instant, Arc<Failure>)>,
+    /// Bodies that broke off while clients received them: the next attempt is shown only when it is whole.
+    cut: Cache<ObjectKey, ()>,
+}
+
+impl Refusals {
+    pub(crate) fn new() -> Self {
+        Self { refused: Cache::new(REMEMBERED), cut: Cache::new(REMEMBERED) }
+    }
+
+    pub(crate) fn forget_module(&self, module: &ModulePath) {
+        self.refused.retain(|key, _| key.of().module() != module);
+    }
+}
+
+/// Says what was asked for, as people do.
+pub(crate) fn describe(wanted: &Wanted) -> String {
+    match wanted {
+        Wanted::List(module) => format!("the version list of {module}"),
+        Wanted::Latest(module) => format!("the latest version of {module}"),
+        Wanted::Query { module, query } => format!("{module}@{query}"),
+        Wanted::Object { of, kind } => format!("{of}.{kind}"),
+    }
+}
+
+pub(crate) fn wanted_of(key: &ObjectKey) -> Wanted {
+    Wanted::Object { of: key.of().clone(), kind: key.kind() }
+}
+
+impl Engine {
+    /// Turns a failed walk into a failure, and keeps the causes.
+    pub(crate) async fn walk_failed(&self, route: &Route, wanted: &Wanted, failure: &WalkFailure) -> Failure {
+        let module = wanted.module();
+        let what = describe(wanted);
+        let decisive = decisive(failure);
+        let recall = matches!(reason_of(&decisive), Reason::BreakerOpen { .. });
+        let remembered = if recall {
+            self.causes.recall(&self.store, &self.settings.clock, module).await
+        } else {
+            Vec::new()
+        };
+        self.causes.remember(&self.store, &self.settings.clock, module, &what, &failure.attempts);
+        for error in failure.attempts.iter().filter(|error| !error.is_absence()) {
+            // A private name is no business of whoever reads the log of a third party, but this log is the operator's own.
+            tracing::info!(module = %module, upstream = %error.upstream, private = route.private, "{}", attempt_line(error));
+        }
+        Failure::of_attempts(&what, &failure.attempts, &decisive, &remembered)
+    }
+
+    /// Returns what is known already about an object that isn't stored, so that nobody need be asked.
+    pub(crate) async fn remembered(&self, route: &Route, key: &ObjectKey) -> Option<Failure> {
+        if let Some((since, failure)) = self.refusals.refused.get(key) {
+            let age = since.elapsed();
+            if age < REFUSED_FOR {
+                return Some((*failure).clone().learned(age));
+            }
+            self.refusals.refused.remove(key);
+        }
+        self.fresh_absence(route, &wanted_of(key)).await
+    }
+
+    /// Reports whether clients of the last attempt saw their body break off.
+    pub(crate) fn was_cut(&self, key: &ObjectKey) -> bool {
+        self.refusals.cut.get(key).is_some()
+    }
+
+    /// Forgets what was held against an object that came well.
+    pub(crate) fn forget_failure(&self, key: &ObjectKey) {
+        self.refusals.cut.remove(key);
+        self.refusals.refused.remove(key);
+        self.forget_absence(&wanted_of(key));
+    }
+
+    /// Remembers a failed fetch of an object as far as its kind deserves, and answers from what is known where nobody can be asked.
+    pub(crate) async fn after_failure(
+        &self,
+        route: &Route,
+        key: &ObjectKey,
+        failure: Failure,
+        was_shown: bool,
+    ) -> Result<Ready, Failure> {
+        if was_shown {
+            self.refusals.cut.insert(key.clone(), ());
+        }
+        match &failure.reason {
+            Reason::Absent => {
+                self.keep_absence(route, &wanted_of(key), &failure);
+                return Err(failure);
+            }
+            Reason::ChecksumMismatch | Reason::ChecksumUnknown | Reason::ChecksumSecurity => {
+                let entry = (Instant::now(), Arc::new(failure.clone()));
+                self.refusals.refused.insert(key.clone(), entry);
+                return Err(failure);
+            }
+            reason if !reason.chain_cannot_be_asked() => return Err(failure),
+            _ => {}
+        }
+        if key.kind() == ObjectKind::Info
+            && let Some(ready) = self.computed_info(key).await
+        {
+            return Ok(ready);
+        }
+        match self.absence_without_asking(route, &wanted_of(key), &failure).await {
+            Some(absence) => Err(absence),
+            None => Err(failure),
+        }
+    }
+
+    /// Makes the `.info` of a version whose `.mod` and `.zip` are stored, while nobody can be asked for the real one.
+    async fn computed_info(&self, key: &ObjectKey) -> Option<Ready> {
+        let body = self.info_from_store(key.of()).await?;
+        let sha256 =
+            sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), &body))
+                .into();
+        Some(Ready {
+            body: ReadyBody::Memory(body),
+            etag: entity_tag(&sha256),
+            modified: None,
+            outcome: Outcome::Computed,
+            expires: None,
+        })
+    }
+}
+
+/// Returns the cause that decides the status: what Go would report as the most helpful one.
+///
+/// Where somebody said "no such thing" and the chain then ends at an entry that looks nothing up, the answer is absence.
+fn decisive(failure: &WalkFailure) -> FetchCause {
+    let verdict = failure.verdict().map_or(FetchCause::LookupsOff, |error| error.cause.clone());
+    let absent = failure.attempts.iter().find(|error| error.is_absence());
+    match (&verdict, absent) {
+        (FetchCause::LookupsOff | FetchCause::DirectUnsupported, Some(absent)) => absent.cause.clone(),
+        _ => verdict,
+    }
+}

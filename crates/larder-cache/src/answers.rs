@@ -1,0 +1,418 @@
+//! Answers that change: lists, latest versions, queries.
+//!
+//! A fresh answer is served as it is. One that is a little older is served too, while one revalidation runs for all who ask. One that is
+//! older still waits for the upstream, and is served stale only when that fails: a client that comes back after a week wants this
+//! week's versions, not last week's. When nothing was ever learned, what is stored answers.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use larder_module::{
+    path::ModulePath,
+    request::ObjectKind,
+    version::{ModuleVersion, Version},
+};
+use larder_store::AnswerRow;
+use larder_upstream::{
+    Deadline, FetchCause, FetchError, Judged, Route, SmallReply, Trail, Upstream, UpstreamName, Validators,
+    Wanted,
+};
+use quick_cache::{Weighter, sync::Cache};
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    Access, Body, Content, Failure, Outcome, Reason, Served,
+    absence::{answer_key, read_answer},
+    aftermath::describe,
+    coalesce::Coalesce,
+    computed::list_lines,
+    engine::Engine,
+    fetch::{label_of, on_behalf_of},
+    memory::entity_tag,
+    objects::{cached_only, shutting_down, still_fetching},
+};
+
+/// How long one walk for an answer may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+/// How long a client with a stale answer at hand waits for a better one.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What all answers in memory may weigh.
+const MEMORY: u64 = 32 << 20;
+
+/// An answer that was learned.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    /// As it came; of a list, only the versions for clients.
+    body: Bytes,
+    validators: Validators,
+    source: String,
+    /// When this process was last told; decides freshness.
+    asked: Instant,
+    fetched_at: std::time::SystemTime,
+}
+
+/// What a refresh brought.
+#[derive(Clone, Debug)]
+struct Refreshed {
+    kept: Arc<Kept>,
+    outcome: Outcome,
+}
+
+type RefreshResult = Result<Refreshed, Arc<Failure>>;
+
+#[derive(Clone, Debug)]
+struct ByBytes;
+
+impl Weighter<(Wanted, Arc<str>), Arc<Kept>> for ByBytes {
+    fn weight(&self, _key: &(Wanted, Arc<str>), kept: &Arc<Kept>) -> u64 {
+        512 + kept.body.len() as u64
+    }
+}
+
+/// A list with the stored versions in it, ready to be served.
+#[derive(Clone, Debug)]
+struct Merged {
+    of: Option<Instant>,
+    body: Bytes,
+}
+
+/// The answers at hand, and the refreshes under way.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    kept: Cache<(Wanted, Arc<str>), Arc<Kept>, ByBytes>,
+    merged: Cache<ModulePath, Merged>,
+    refreshes: Coalesce<Wanted, RefreshResult>,
+}
+
+impl Answers {
+    pub(crate) fn new() -> Self {
+        Self {
+            kept: Cache::with_weighter(1_024, MEMORY, ByBytes),
+            merged: Cache::new(512),
+            refreshes: Coalesce::default(),
+        }
+    }
+
+    /// A `.mod` was stored: the module's list has one version more.
+    pub(crate) fn versions_changed(&self, module: &ModulePath) {
+        self.merged.remove(module);
+    }
+
+    pub(crate) fn forget_module(&self, module: &ModulePath) {
+        self.kept.retain(|(wanted, _), _| wanted.module() != module);
+        self.merged.remove(module);
+    }
+}
+
+fn content_of(wanted: &Wanted) -> Content {
+    match wanted {
+        Wanted::List(_) => Content::List,
+        Wanted::Latest(_) => Content::Latest,
+        Wanted::Query { .. } | Wanted::Object { .. } => Content::Query,
+    }
+}
+
+impl Engine {
+    /// Answers a list, a latest version or a query.
+    pub(crate) async fn serve_answer(
+        self: &Arc<Self>,
+        wanted: Wanted,
+        access: &Access,
+    ) -> Result<Served, Failure> {
+        let private = self.gate(wanted.module(), access)?;
+        let result = self.answer(&wanted, access).await;
+        let (body, outcome) = result.map_err(|failure| Failure { private, ..failure })?;
+        let sha256: [u8; 32] = Sha256::digest(&body).into();
+        Ok(Served {
+            body: Body::Memory(body),
+            content: content_of(&wanted),
+            etag: Some(entity_tag(&sha256)),
+            modified: None,
+            outcome,
+            private,
+        })
+    }
+
+    async fn answer(self: &Arc<Self>, wanted: &Wanted, access: &Access) -> Result<(Bytes, Outcome), Failure> {
+        let routes = self.routes();
+        let route = routes.route(wanted.module().as_str());
+        let kept = self.kept_answer(route, wanted).await;
+        let fresh_for = self.settings.answer_freshness;
+        if let Some(kept) = &kept {
+            let age = kept.asked.elapsed();
+            if age < fresh_for {
+                return Ok((self.body_of(wanted, kept).await, Outcome::Hit { age: Some(age) }));
+            }
+            if access.cached_only {
+                return Ok((self.body_of(wanted, kept).await, Outcome::Stale { age }));
+            }
+            if !fresh_for.is_zero() && age < fresh_for + self.settings.answer_grace && !self.tasks.closing() {
+                drop(self.refresh(wanted, access));
+                return Ok((self.body_of(wanted, kept).await, Outcome::Stale { age }));
+            }
+        }
+        if access.cached_only {
+            let body = self.computed(wanted).await.ok_or_else(|| cached_only(&describe(wanted)))?;
+            return Ok((body, Outcome::Computed));
+        }
+        if kept.is_none()
+            && let Some(failure) = self.fresh_absence(route, wanted).await
+        {
+            return self.absent_upstream(wanted, failure).await;
+        }
+        self.ask_now(route, wanted, kept, access).await
+    }
+
+    /// Joins the refresh and waits for it; then what is known already has to do.
+    async fn ask_now(
+        self: &Arc<Self>,
+        route: &Route,
+        wanted: &Wanted,
+        kept: Option<Arc<Kept>>,
+        access: &Access,
+    ) -> Result<(Bytes, Outcome), Failure> {
+        if self.tasks.closing() {
+            return Err(shutting_down(&describe(wanted)));
+        }
+        let patience = match &kept {
+            Some(_) => PATIENCE.min(self.settings.status_budget),
+            None => self.settings.status_budget,
+        };
+        let joined = self.refresh(wanted, access);
+        let failure = match timeout_at(Instant::now() + patience, joined.wait()).await {
+            Ok(Ok(Ok(refreshed))) => {
+                return Ok((self.body_of(wanted, &refreshed.kept).await, refreshed.outcome));
+            }
+            Ok(Ok(Err(failure))) => (*failure).clone(),
+            Ok(Err(_)) => shutting_down(&describe(wanted)),
+            Err(_) => still_fetching(&describe(wanted), patience),
+        };
+        if failure.reason == Reason::Absent {
+            return self.absent_upstream(wanted, failure).await;
+        }
+        if let Some(kept) = kept {
+            let age = kept.asked.elapsed();
+            return Ok((self.body_of(wanted, &kept).await, Outcome::Stale { age }));
+        }
+        if let Some(body) = self.computed(wanted).await {
+            return Ok((body, Outcome::Computed));
+        }
+        if failure.reason.chain_cannot_be_asked()
+            && let Some(absence) = self.absence_without_asking(route, wanted, &failure).await
+        {
+            return Err(absence);
+        }
+        Err(failure)
+    }
+
+    /// The upstream positively has no such thing (any more). What is stored is still served.
+    async fn absent_upstream(&self, wanted: &Wanted, failure: Failure) -> Result<(Bytes, Outcome), Failure> {
+        match wanted {
+            Wanted::List(_) | Wanted::Latest(_) => match self.computed(wanted).await {
+                // A module with nothing but pseudo-versions has no list, but a latest version.
+                Some(body) if !body.is_empty() => Ok((body, Outcome::Computed)),
+                Some(_) | None => Err(failure),
+            },
+            Wanted::Query { .. } | Wanted::Object { .. } => Err(failure),
+        }
+    }
+
+    /// Joins or starts the one refresh of an answer.
+    fn refresh(self: &Arc<Self>, wanted: &Wanted, access: &Access) -> crate::coalesce::Joined<RefreshResult> {
+        let engine = Arc::clone(self);
+        let asked = wanted.clone();
+        let trail = access.trail.clone();
+        self.answers
+            .refreshes
+            .join(&self.tasks, wanted, || async move { engine.run_refresh(&asked, &trail).await })
+    }
+
+    async fn run_refresh(&self, wanted: &Wanted, trail: &Trail) -> RefreshResult {
+        let routes = self.routes();
+        let route = &on_behalf_of(routes.route(wanted.module().as_str()), trail);
+        let Ok(_slot) = self.slots.acquire(&self.metrics).await else {
+            let reason = Reason::Saturated { retry_after: Duration::from_secs(2) };
+            let headline = format!("could not fetch {}: too many fetches are waiting", describe(wanted));
+            return Err(Arc::new(Failure::new(reason, &headline, &[], &["ask again in a moment"])));
+        };
+        let known = self.kept_answer(route, wanted).await;
+        let began = Instant::now();
+        let deadline = Instant::now() + ANSWER_LIMIT;
+        let walked = route
+            .chain
+            .walk(|upstream| {
+                let known = known.clone();
+                async move { self.ask(&upstream, wanted, known.as_deref(), deadline).await }
+            })
+            .await;
+        match walked {
+            Ok((news, upstream)) => {
+                let bytes = news.as_ref().map_or(0, |(body, _)| body.len() as u64);
+                self.metrics.fetched(label_of(route, &upstream), began.elapsed(), bytes);
+                Ok(self.learned(route, wanted, news, known, upstream))
+            }
+            Err(failure) => {
+                let failure = self.walk_failed(route, wanted, &failure).await;
+                if failure.reason == Reason::Absent {
+                    self.answers.kept.remove(&(wanted.clone(), route.chain.to_string().into()));
+                    self.keep_absence(route, wanted, &failure);
+                }
+                Err(Arc::new(failure))
+            }
+        }
+    }
+
+    /// Asks one upstream; nothing new means that what is known was confirmed.
+    async fn ask(
+        &self,
+        upstream: &Upstream,
+        wanted: &Wanted,
+        known: Option<&Kept>,
+        deadline: Deadline,
+    ) -> Result<Option<(Bytes, Validators)>, FetchError> {
+        let known = known.filter(|kept| kept.source == upstream.name().as_str());
+        let validators = known.map(|kept| &kept.validators).filter(|validators| !validators.is_empty());
+        match upstream.small(wanted, validators, deadline).await {
+            Ok(SmallReply::NotModified) => Ok(None),
+            Ok(SmallReply::Fresh(fresh)) => {
+                let body = match fresh.judged {
+                    Judged::List(list) => list_lines(wanted.module(), list.for_clients().cloned()).into(),
+                    Judged::Info(_) | Judged::Mod => fresh.body,
+                };
+                Ok(Some((body, fresh.validators)))
+            }
+            Err(error) if error.is_absence() && matches!(wanted, Wanted::Latest(_)) => {
+                let body = self.latest_of_list(upstream, wanted.module(), deadline, error).await?;
+                Ok(Some((body, Validators::default())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Computes the latest version for an upstream that doesn't: real mirrors answer 404 to `@latest` of modules they do have.
+    async fn latest_of_list(
+        &self,
+        upstream: &Upstream,
+        module: &ModulePath,
+        deadline: Deadline,
+        absence: FetchError,
+    ) -> Result<Bytes, FetchError> {
+        let list = match upstream.small(&Wanted::List(module.clone()), None, deadline).await? {
+            SmallReply::Fresh(fresh) => fresh,
+            SmallReply::NotModified => return Err(absence),
+        };
+        let Judged::List(list) = list.judged else { return Err(absence) };
+        let Some(of) = list.latest().and_then(|latest| fitting(module, &latest.version)) else {
+            return Err(absence);
+        };
+        if let Some(info) = self.stored_info(&of).await {
+            return Ok(info);
+        }
+        let wanted = Wanted::Object { of, kind: ObjectKind::Info };
+        match upstream.small(&wanted, None, deadline).await {
+            Ok(SmallReply::Fresh(info)) => Ok(info.body),
+            Ok(SmallReply::NotModified) => Err(absence),
+            // Listed but absent is a contradiction, not absence of the module.
+            Err(error) if error.is_absence() => Err(FetchError {
+                cause: FetchCause::BadContent("it lists a version whose .info it does not have".to_owned()),
+                ..error
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn learned(
+        &self,
+        route: &Route,
+        wanted: &Wanted,
+        news: Option<(Bytes, Validators)>,
+        known: Option<Arc<Kept>>,
+        upstream: UpstreamName,
+    ) -> Refreshed {
+        let chain = route.chain.to_string();
+        let now = self.settings.clock.now();
+        let confirmed = news.is_none();
+        let (body, validators, fetched_at) = match (news, known) {
+            (Some((body, validators)), _) => (body, validators, now),
+            (None, Some(known)) => (known.body.clone(), known.validators.clone(), known.fetched_at),
+            (None, None) => (Bytes::new(), Validators::default(), now),
+        };
+        let kept = Arc::new(Kept {
+            body,
+            validators,
+            source: upstream.to_string(),
+            asked: Instant::now(),
+            fetched_at,
+        });
+        let row = AnswerRow {
+            body: Some(kept.body.clone()),
+            etag: kept.validators.etag.clone(),
+            last_modified: kept.validators.last_modified.clone(),
+            source: kept.source.clone(),
+            note: None,
+            fetched_at,
+            checked_at: now,
+        };
+        self.store.put_answer(&answer_key(wanted, &chain), row);
+        self.answers.kept.insert((wanted.clone(), chain.into()), Arc::clone(&kept));
+        self.forget_absence(wanted);
+        let outcome = if confirmed { Outcome::Revalidated { upstream } } else { Outcome::Miss { upstream } };
+        Refreshed { kept, outcome }
+    }
+
+    /// Returns what was learned before, from memory or from the store.
+    async fn kept_answer(&self, route: &Route, wanted: &Wanted) -> Option<Arc<Kept>> {
+        let chain = route.chain.to_string();
+        let key = (wanted.clone(), Arc::from(chain.as_str()));
+        if let Some(kept) = self.answers.kept.get(&key) {
+            return Some(kept);
+        }
+        let row = read_answer(&self.store, answer_key(wanted, &chain)).await?;
+        let body = row.body?;
+        let age = self.settings.clock.since(row.checked_at);
+        let now = Instant::now();
+        // A machine that started later than the answer came can't tell an instant before its start: such an answer is old.
+        let asked = now.checked_sub(age).unwrap_or_else(|| long_ago(now));
+        let kept = Arc::new(Kept {
+            body,
+            validators: Validators { etag: row.etag, last_modified: row.last_modified },
+            source: row.source,
+            asked,
+            fetched_at: row.fetched_at,
+        });
+        self.answers.kept.insert(key, Arc::clone(&kept));
+        Some(kept)
+    }
+
+    /// Returns the body for clients: a list gets the stored versions in.
+    async fn body_of(&self, wanted: &Wanted, kept: &Kept) -> Bytes {
+        let Wanted::List(module) = wanted else {
+            return kept.body.clone();
+        };
+        if let Some(merged) = self.answers.merged.get(module)
+            && merged.of == Some(kept.asked)
+        {
+            return merged.body;
+        }
+        let text = String::from_utf8_lossy(&kept.body).into_owned();
+        let told = text.lines().filter_map(|line| line.parse::<Version>().ok());
+        let stored = self.stored_versions(module).await;
+        let body = Bytes::from(list_lines(module, told.chain(stored)));
+        let merged = Merged { of: Some(kept.asked), body: body.clone() };
+        self.answers.merged.insert(module.clone(), merged);
+        body
+    }
+}
+
+fn fitting(module: &ModulePath, version: &Version) -> Option<ModuleVersion> {
+    ModuleVersion::new(module.clone(), version.clone()).ok()
+}
+
+/// Returns an instant that counts as older than any freshness.
+fn long_ago(now: Instant) -> Instant {
+    [86_400, 7_200, 3_601, 600, 61]
+        .into_iter()
+        .find_map(|seconds| now.checked_sub(Duration::from_secs(seconds)))
+        .unwrap_or(now)
+}

@@ -1,0 +1,160 @@
+//! The one fetch of a key that all its callers share, as they see it.
+//!
+//! A flight first looks into the store, then fetches, then shows its body while it arrives, then is done. It stays on the board until
+//! what it fetched is durable: until then nobody is served the object as a hit, because a hit is a promise that it survives.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use larder_store::ObjectKey;
+use larder_upstream::UpstreamName;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{Body, Failure, Outcome, growing::Growing};
+
+/// A whole, verified object, ready to be served to anyone.
+#[derive(Clone, Debug)]
+pub(crate) struct Ready {
+    pub(crate) body: ReadyBody,
+    pub(crate) etag: Arc<str>,
+    pub(crate) modified: Option<SystemTime>,
+    pub(crate) outcome: Outcome,
+    /// Set for what could not be stored: from then on the store is tried again.
+    pub(crate) expires: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum ReadyBody {
+    Memory(Bytes),
+    File { file: Arc<std::fs::File>, len: u64 },
+}
+
+impl ReadyBody {
+    pub(crate) fn to_body(&self) -> Body {
+        match self {
+            Self::Memory(bytes) => Body::Memory(bytes.clone()),
+            Self::File { file, len } => Body::File { file: Arc::clone(file), len: *len },
+        }
+    }
+}
+
+/// How far a flight is.
+#[derive(Clone, Debug)]
+pub(crate) enum Phase {
+    /// The store is being asked.
+    Looking,
+    /// Upstreams are being asked.
+    Fetching,
+    /// A large body is arriving.
+    Streaming { growing: Arc<Growing>, upstream: UpstreamName },
+    /// The end.
+    Done(Result<Ready, Stop>),
+}
+
+/// Why a flight brought nothing.
+#[derive(Clone, Debug)]
+pub(crate) enum Stop {
+    /// It isn't stored, and this flight was not to fetch.
+    NotStored,
+    /// The fetch failed.
+    Failed(Arc<Failure>),
+}
+
+/// One flight.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    may_fetch: bool,
+    phase: watch::Sender<Phase>,
+}
+
+impl Flight {
+    pub(crate) fn may_fetch(&self) -> bool {
+        self.may_fetch
+    }
+
+    pub(crate) fn advance(&self, phase: Phase) {
+        self.phase.send_replace(phase);
+    }
+
+    /// Returns the body that is being shown to callers, if any.
+    pub(crate) fn shown(&self) -> Option<Arc<Growing>> {
+        match &*self.phase.borrow() {
+            Phase::Streaming { growing, .. } => Some(Arc::clone(growing)),
+            Phase::Looking | Phase::Fetching | Phase::Done(_) => None,
+        }
+    }
+}
+
+/// Every flight under way.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Board(Arc<Mutex<HashMap<ObjectKey, Arc<Flight>>>>);
+
+impl Board {
+    /// Joins the flight of `key`; when there is none, makes one and returns the landing with which its task must end it.
+    pub(crate) fn join(&self, key: &ObjectKey, may_fetch: bool) -> (watch::Receiver<Phase>, Option<Landing>) {
+        let mut flights = self.lock();
+        if let Some(flight) = flights.get(key) {
+            return (flight.phase.subscribe(), None);
+        }
+        let (phase, receiver) = watch::channel(Phase::Looking);
+        let flight = Arc::new(Flight { may_fetch, phase });
+        flights.insert(key.clone(), Arc::clone(&flight));
+        let landing = Landing { board: self.clone(), key: key.clone(), flight, on_board: true };
+        (receiver, Some(landing))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Arc<Flight>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends a flight, also when its task panics: readers of a body that vanished must break, not wait.
+#[derive(Debug)]
+pub(crate) struct Landing {
+    board: Board,
+    key: ObjectKey,
+    flight: Arc<Flight>,
+    on_board: bool,
+}
+
+impl Landing {
+    pub(crate) fn flight(&self) -> &Arc<Flight> {
+        &self.flight
+    }
+
+    /// Ends the flight for everyone; who comes later starts another.
+    pub(crate) fn end(mut self, result: Result<Ready, Stop>) {
+        self.leave_board();
+        self.flight.advance(Phase::Done(result));
+    }
+
+    /// Gives callers their result while the flight stays on the board, so that who comes joins it until it is durable.
+    pub(crate) fn show_result(&self, ready: Ready) {
+        self.flight.advance(Phase::Done(Ok(ready)));
+    }
+
+    /// Takes a flight whose result was shown off the board.
+    pub(crate) fn leave(mut self) {
+        self.leave_board();
+    }
+
+    fn leave_board(&mut self) {
+        if self.on_board {
+            self.board.lock().remove(&self.key);
+            self.on_board = false;
+        }
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.leave_board();
+        if let Some(growing) = self.flight.shown() {
+            growing.abort();
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! Stored objects, and how far a stored file is believed.
+//!
+//! A file with an index row was verified when it came: its bytes are compared with the row once in each process. A file without one
+//! (copied in by hand, or the index was lost) is examined like something that just arrived. When the checksum database can't be asked
+//! then, the marks beside the file decide: an object that isn't marked unverified was verified by whoever put it there, and what is
+//! stored keeps being served when everything else is down. Toolchains are the exception: they are never served on trust.
+
+use std::{os::unix::fs::FileExt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use larder_module::{
+    defaults::TOOLCHAIN_MODULE,
+    dirhash::{H1, hash_mod},
+    info::Info,
+    request::ObjectKind,
+};
+use larder_store::{Examined, ObjectKey, ObjectRow, Soundness, StoreError, StoredObject, Verification};
+use larder_upstream::{Route, VerifyMode, judge::judge_mod};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Event, Failure, Outcome, Reason,
+    checksum::What,
+    engine::Engine,
+    flight::{Ready, ReadyBody},
+    memory::{SMALL, entity_tag},
+    spool::{SpoolContent, blocking},
+    verify::mode_for,
+};
+
+/// What an examined file turned out to be.
+enum Examination {
+    /// To be served; nothing of it need be written down.
+    Trusted,
+    /// To be served, and its row is to be written.
+    Good(Examined),
+    /// Damaged or wrong.
+    Bad(String),
+}
+
+impl Engine {
+    /// Returns the stored object if there is one that may be served; a wrong one is moved aside and counts as none.
+    pub(crate) async fn look(
+        self: &Arc<Self>,
+        route: &Route,
+        key: &ObjectKey,
+    ) -> Result<Option<Ready>, Failure> {
+        let store = self.store.clone();
+        let wanted = key.clone();
+        let found = blocking(move || {
+            let Some(object) = store.object(&wanted)? else { return Ok(None) };
+            let soundness = store.compare(&wanted, &object)?;
+            Ok(Some((object, soundness)))
+        });
+        let Some((object, soundness)) = found.await.map_err(|error| store_broken(key, &error))? else {
+            return Ok(None);
+        };
+        let object = Arc::new(object);
+        let examination = match soundness {
+            Soundness::Damaged { expected, found } => Examination::Bad(format!(
+                "its bytes changed on the disk: the SHA-256 starts with {}, was {}",
+                entity_tag(&found),
+                entity_tag(&expected)
+            )),
+            Soundness::Unknown => self.examine(route, key, &object).await?,
+            Soundness::Sound => self.reconsider(route, key, &object).await?,
+        };
+        match examination {
+            Examination::Trusted => self.ready(key, &object, None).await.map(Some),
+            Examination::Good(examined) => {
+                let (store, key_copy, copy) = (self.store.clone(), key.clone(), Arc::clone(&object));
+                let recorded = blocking(move || store.record_examined(&key_copy, &copy, &examined)).await;
+                if let Err(error) = &recorded {
+                    tracing::warn!(object = %key, %error, "what examining {key} found could not be written down: {error}");
+                }
+                self.ready(key, &object, recorded.ok().as_ref()).await.map(Some)
+            }
+            Examination::Bad(reason) => {
+                self.move_aside(key, &object, reason).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Moves a wrong object aside, so that it is fetched anew.
+    pub(crate) async fn move_aside(&self, key: &ObjectKey, object: &Arc<StoredObject>, reason: String) {
+        self.at_hand.forget(key);
+        self.metrics.event(Event::Quarantined);
+        let (store, wanted, object) = (self.store.clone(), key.clone(), Arc::clone(object));
+        if let Err(error) = blocking(move || store.quarantine(&wanted, &object, &reason)).await {
+            tracing::error!(object = %key, %error, "a wrong {key} could not be moved aside: {error}");
+        }
+    }
+
+    /// Examines a file of which the index knows nothing.
+    async fn examine(
+        &self,
+        route: &Route,
+        key: &ObjectKey,
+        object: &Arc<StoredObject>,
+    ) -> Result<Examination, Failure> {
+        let (what, h1) = match key.kind() {
+            ObjectKind::Info => return self.examine_info(key, object).await,
+            ObjectKind::Mod => {
+                let content = self.content(key, object).await?;
+                if let Err(cause) = judge_mod(&content) {
+                    return Ok(Examination::Bad(cause.to_string()));
+                }
+                (What::Mod, hash_mod(&content))
+            }
+            ObjectKind::Zip => match self.inspect_stored(key, object).await {
+                Ok(h1) => (What::Zip, h1),
+                Err(error) if error.is_read_failure() => return Err(unreadable(key, &error.to_string())),
+                Err(error) => return Ok(Examination::Bad(error.to_string())),
+            },
+        };
+        if object.marks.ziphash.as_ref().is_some_and(|marked| *marked != h1) {
+            return Ok(Examination::Bad("it is not what its .ziphash says".to_owned()));
+        }
+        self.ask_about(route, key, object, what, h1).await
+    }
+
+    /// Considers whether a sound object's standing is good enough for what the route demands now.
+    async fn reconsider(
+        self: &Arc<Self>,
+        route: &Route,
+        key: &ObjectKey,
+        object: &Arc<StoredObject>,
+    ) -> Result<Examination, Failure> {
+        let Some(row) = &object.row else { return Ok(Examination::Trusted) };
+        if key.kind() == ObjectKind::Info
+            || (row.verified == Verification::Verified && !object.marks.unverified)
+        {
+            return Ok(Examination::Trusted);
+        }
+        let mode = mode_for(route, key.of().module());
+        match mode {
+            VerifyMode::Off => Ok(Examination::Trusted),
+            VerifyMode::WhenReachable => {
+                if row.verified == Verification::Unverified || object.marks.unverified {
+                    self.check_later(key);
+                }
+                Ok(Examination::Trusted)
+            }
+            VerifyMode::Required => {
+                let (what, h1) = match self.hash_of(key, object, row).await {
+                    Ok(hash) => hash,
+                    Err(reason) => return Ok(Examination::Bad(reason)),
+                };
+                match self.ask_about(route, key, object, what, h1).await? {
+                    Examination::Good(examined) if examined.verified == row.verified => {
+                        Ok(Examination::Trusted)
+                    }
+                    other => Ok(other),
+                }
+            }
+        }
+    }
+
+    async fn hash_of(
+        &self,
+        key: &ObjectKey,
+        object: &Arc<StoredObject>,
+        row: &ObjectRow,
+    ) -> Result<(What, H1), String> {
+        match key.kind() {
+            ObjectKind::Info | ObjectKind::Mod => {
+                let content = self.content(key, object).await.map_err(|failure| failure.text())?;
+                Ok((What::Mod, hash_mod(&content)))
+            }
+            ObjectKind::Zip => match &row.h1 {
+                Some(h1) => Ok((What::Zip, h1.clone())),
+                None => {
+                    let h1 = self.inspect_stored(key, object).await.map_err(|error| error.to_string())?;
+                    Ok((What::Zip, h1))
+                }
+            },
+        }
+    }
+
+    /// Asks the checksum database about a stored file; when it can't be asked, the file's marks decide.
+    async fn ask_about(
+        &self,
+        route: &Route,
+        key: &ObjectKey,
+        object: &StoredObject,
+        what: What,
+        h1: H1,
+    ) -> Result<Examination, Failure> {
+        match self.confirm(route, key.of(), what, &h1).await {
+            Ok(verified) => Ok(Examination::Good(Examined {
+                h1: Some(h1),
+                source: object
+                    .row
+                    .as_ref()
+                    .map_or_else(|| "found in the store".to_owned(), |row| row.source.clone()),
+                verified,
+            })),
+            Err(failure) => match failure.reason {
+                Reason::ChecksumMismatch => Ok(Examination::Bad(failure.text())),
+                Reason::ChecksumUnavailable | Reason::ChecksumSecurity => {
+                    let is_toolchain = key.of().module().as_str() == TOOLCHAIN_MODULE;
+                    if is_toolchain || object.marks.unverified {
+                        Err(failure)
+                    } else {
+                        Ok(Examination::Trusted)
+                    }
+                }
+                _ => Err(failure),
+            },
+        }
+    }
+
+    async fn examine_info(
+        &self,
+        key: &ObjectKey,
+        object: &Arc<StoredObject>,
+    ) -> Result<Examination, Failure> {
+        let content = self.content(key, object).await?;
+        Ok(match Info::parse(&content) {
+            Ok(info) if info.version == *key.of().version() => Examination::Good(Examined {
+                h1: None,
+                source: "found in the store".to_owned(),
+                verified: Verification::NotApplicable,
+            }),
+            Ok(info) => Examination::Bad(format!("it names {}", info.version)),
+            Err(error) => Examination::Bad(error.to_string()),
+        })
+    }
+
+    async fn inspect_stored(
+        &self,
+        key: &ObjectKey,
+        object: &Arc<StoredObject>,
+    ) -> Result<H1, larder_module::zip::ZipError> {
+        let file = object.file.try_clone()?;
+        self.inspect(key, SpoolContent::File(Arc::new(file)), object.size).await
+    }
+
+    async fn content(&self, key: &ObjectKey, object: &Arc<StoredObject>) -> Result<Bytes, Failure> {
+        let copy = Arc::clone(object);
+        let read = tokio::task::spawn_blocking(move || read_whole(&copy)).await;
+        match read {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(error)) => Err(unreadable(key, &error.to_string())),
+            Err(error) => Err(unreadable(key, &error.to_string())),
+        }
+    }
+
+    /// Makes a stored object ready to be served: small ones in memory, others as a shared open file.
+    async fn ready(
+        &self,
+        key: &ObjectKey,
+        object: &Arc<StoredObject>,
+        row: Option<&ObjectRow>,
+    ) -> Result<Ready, Failure> {
+        let known = row.or(object.row.as_ref()).map(|row| row.sha256);
+        let (body, sha256) = if object.size <= SMALL {
+            let content = self.content(key, object).await?;
+            let sha256 = known.unwrap_or_else(|| Sha256::digest(&content).into());
+            (ReadyBody::Memory(content), sha256)
+        } else {
+            let sha256 = match known {
+                Some(sha256) => sha256,
+                None => self.hash_file(key, object).await?,
+            };
+            let file = object.file.try_clone().map_err(|error| unreadable(key, &error.to_string()))?;
+            let body = ReadyBody::File { file: Arc::new(file), len: object.size };
+            (body, sha256)
+        };
+        Ok(Ready {
+            body,
+            etag: entity_tag(&sha256),
+            modified: Some(object.modified),
+            outcome: Outcome::Hit { age: None },
+            expires: None,
+        })
+    }
+
+    async fn hash_file(&self, key: &ObjectKey, object: &Arc<StoredObject>) -> Result<[u8; 32], Failure> {
+        let copy = Arc::clone(object);
+        let hashed = tokio::task::spawn_blocking(move || {
+            let mut hasher = Sha256::new();
+            let mut buffer = vec![0; 128 << 10];
+            let mut offset = 0;
+            while offset < copy.size {
+                let count = copy.file.read_at(&mut buffer, offset)?;
+                if count == 0 {
+                    return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+                }
+                hasher.update(&buffer[..count]);
+                offset += count as u64;
+            }
+            Ok(hasher.finalize().into())
+        });
+        match hashed.await {
+            Ok(Ok(sha256)) => Ok(sha256),
+            Ok(Err(error)) => Err(unreadable(key, &error.to_string())),
+            Err(error) => Err(unreadable(key, &error.to_string())),
+        }
+    }
+
+    /// Checks an unverified object again after a while, and as long as the database can't be asked.
+    pub(crate) fn check_later(self: &Arc<Self>, key: &ObjectKey) {
+        const PAUSE: Duration = Duration::from_secs(60);
+        if !self.checking.start(key) {
+            return;
+        }
+        let engine = Arc::clone(self);
+        let key = key.clone();
+        // Not one of the counted tasks: a stop need not wait for it.
+        tokio::spawn(async move {
+            while !engine.tasks.closing() {
+                tokio::time::sleep(PAUSE).await;
+                if engine.check_now(&key).await {
+                    break;
+                }
+            }
+            engine.checking.end(&key);
+        });
+    }
+
+    /// Asks the database about a stored, unverified object; reports whether that is settled.
+    pub(crate) async fn check_now(self: &Arc<Self>, key: &ObjectKey) -> bool {
+        let routes = self.routes();
+        let route = routes.route(key.of().module().as_str());
+        let (store, wanted) = (self.store.clone(), key.clone());
+        let Ok(Some(object)) = blocking(move || store.object(&wanted)).await else {
+            return true;
+        };
+        let object = Arc::new(object);
+        let hash = match &object.row {
+            Some(row) => self.hash_of(key, &object, row).await,
+            None => return true,
+        };
+        let Ok((what, h1)) = hash else { return true };
+        match self.confirm(route, key.of(), what, &h1).await {
+            Ok(Verification::Unverified) => false,
+            Ok(verified) => {
+                let examined = Examined {
+                    h1: Some(h1),
+                    source: object.row.as_ref().map(|row| row.source.clone()).unwrap_or_default(),
+                    verified,
+                };
+                let (store, key) = (self.store.clone(), key.clone());
+                blocking(move || store.record_examined(&key, &object, &examined)).await.is_ok()
+            }
+            Err(failure) => match failure.reason {
+                Reason::ChecksumMismatch | Reason::ChecksumUnknown => {
+                    self.move_aside(key, &object, failure.text()).await;
+                    true
+                }
+                _ => false,
+            },
+        }
+    }
+}
+
+fn read_whole(object: &StoredObject) -> std::io::Result<Bytes> {
+    let size = usize::try_from(object.size).map_err(std::io::Error::other)?;
+    let mut content = vec![0; size];
+    object.file.read_exact_at(&mut content, 0)?;
+    Ok(content.into())
+}
+
+fn store_broken(key: &ObjectKey, error: &StoreError) -> Failure {
+    tracing::error!(object = %key, %error, "the store could not be read: {error}");
+    unreadable(key, &error.to_string())
+}
+
+fn unreadable(key: &ObjectKey, detail: &str) -> Failure {
+    Failure::new(
+        Reason::StoreBroken,
+        &format!("could not read {key} from Larder's own store"),
+        &[detail.to_owned()],
+        &["tell the operator of this Larder; its upstreams were not asked"],
+    )
+}

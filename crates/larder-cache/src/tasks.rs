@@ -1,0 +1,158 @@
+//! The work that outlives requests: how much of it may run, and how a stop waits for it.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::metrics::{Metrics, Raised};
+
+/// Too many fetches are under way and too many wait already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Saturated;
+
+/// The slots that fetches run in, with a bounded queue before them.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    running: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    queue: usize,
+}
+
+/// A slot; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    _permit: Option<OwnedSemaphorePermit>,
+    _in_flight: Raised,
+}
+
+impl Slots {
+    pub(crate) fn new(running: usize, queue: usize) -> Self {
+        Self { running: Arc::new(Semaphore::new(running.max(1))), waiting: AtomicUsize::new(0), queue }
+    }
+
+    /// Waits for a slot, unless the queue is full.
+    pub(crate) async fn acquire(&self, metrics: &Metrics) -> Result<Slot, Saturated> {
+        if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
+            return Ok(Slot { _permit: Some(permit), _in_flight: Raised::new(metrics.in_flight()) });
+        }
+        let _place = Place::take(&self.waiting, self.queue).ok_or(Saturated)?;
+        let _waiting = Raised::new(metrics.waiting());
+        // The semaphore is never closed.
+        let permit = Arc::clone(&self.running).acquire_owned().await.ok();
+        Ok(Slot { _permit: permit, _in_flight: Raised::new(metrics.in_flight()) })
+    }
+}
+
+/// A place in the queue.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let taken = waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < limit).then_some(count + 1));
+        taken.ok().map(|_| Self(waiting))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts tasks, so that a stop can wait for them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tasks(Arc<TaskState>);
+
+#[derive(Debug, Default)]
+struct TaskState {
+    running: AtomicUsize,
+    closing: AtomicBool,
+    idle: Notify,
+}
+
+struct Running(Arc<TaskState>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl Tasks {
+    /// Spawns a counted task.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.running.fetch_add(1, Ordering::AcqRel);
+        let running = Running(Arc::clone(&self.0));
+        tokio::spawn(async move {
+            let _running = running;
+            work.await;
+        });
+    }
+
+    /// Reports whether a stop has begun.
+    pub(crate) fn closing(&self) -> bool {
+        self.0.closing.load(Ordering::Acquire)
+    }
+
+    /// Announces the stop and waits until no task runs, at most `limit`; reports whether all had ended.
+    pub(crate) async fn close(&self, limit: Duration) -> bool {
+        self.0.closing.store(true, Ordering::Release);
+        let all_done = async {
+            loop {
+                let idle = self.0.idle.notified();
+                if self.0.running.load(Ordering::Acquire) == 0 {
+                    return;
+                }
+                idle.await;
+            }
+        };
+        tokio::time::timeout(limit, all_done).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_queue_turns_work_away() {
+        let slots = Arc::new(Slots::new(1, 1));
+        let metrics = Metrics::new();
+        let first = slots.acquire(&metrics).await.expect("a free slot");
+        let waiting = tokio::spawn({
+            let slots = Arc::clone(&slots);
+            let metrics = metrics.clone();
+            async move { slots.acquire(&metrics).await.is_ok() }
+        });
+        while metrics.waiting().get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(slots.acquire(&metrics).await.err(), Some(Saturated));
+        drop(first);
+        assert!(waiting.await.expect("no panic"));
+        assert_eq!(metrics.in_flight().get(), 0);
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_work() {
+        let tasks = Tasks::default();
+        let (send, receive) = tokio::sync::oneshot::channel::<()>();
+        tasks.spawn(async move {
+            receive.await.ok();
+        });
+        assert!(!tasks.close(Duration::from_millis(5)).await);
+        assert!(tasks.closing());
+        send.send(()).expect("the task waits");
+        assert!(tasks.close(Duration::from_secs(5)).await);
+    }
+}
