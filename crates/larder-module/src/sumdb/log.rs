@@ -28,7 +28,7 @@ impl HashLog {
             let [.., left, right] = hashes.as_slice() else {
                 break;
             };
-            if hashes.len() % 2 != 0 {
+            if !hashes.len().is_multiple_of(2) {
                 break;
             }
             hash = node_hash(left, right);

@@ -9,6 +9,8 @@ mod archive_cases;
 mod archives;
 mod cases;
 mod names;
+pub mod raw_zip;
+mod zip_cases;
 
 use crate::Rng;
 use serde_json::{Map, Value, json};
