@@ -32,7 +32,7 @@ pub(super) fn questions(rng: &mut Rng, folder: &Path, count: usize) -> Vec<Quest
 }
 
 /// Returns a zip that is good, or broken in one of many ways.
-pub(super) fn zip(rng: &mut Rng) -> Vec<u8> {
+fn zip(rng: &mut Rng) -> Vec<u8> {
     let mut zip = RawZip::default();
     if !rng.one_in(4) {
         zip.entries.push(RawEntry::file(prefixed("go.mod"), "module example.com/m\n"));
@@ -335,7 +335,7 @@ fn tweak_zip(rng: &mut Rng, zip: &mut RawZip) {
 }
 
 /// Flips, cuts, repeats or removes some bytes.
-pub(super) fn damage(rng: &mut Rng, bytes: &mut Vec<u8>) {
+fn damage(rng: &mut Rng, bytes: &mut Vec<u8>) {
     if bytes.is_empty() {
         return;
     }
