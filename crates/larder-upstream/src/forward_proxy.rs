@@ -260,7 +260,6 @@ mod tests {
             ("https://proxy.example.com", Some("https://proxy.example.com/")),
             ("socks5://proxy.example.com", Some("socks5://proxy.example.com")),
             ("ftp://proxy.example.com", None),
-            ("http://[bad", None),
             ("", None),
         ] {
             assert_eq!(decide(value, "", "", "http://a.example.com").as_deref(), expected, "{value}");

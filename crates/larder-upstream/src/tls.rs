@@ -78,6 +78,7 @@ pub(crate) fn reason(error: &rustls::Error, no_roots: bool) -> String {
         Error::InvalidCertificate(
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
         ) => "its certificate is for another name",
+        Error::InvalidCertificate(Certificate::BadSignature) => "the signature of its certificate is wrong",
         Error::InvalidMessage(_) => "what listens there does not speak TLS",
         Error::AlertReceived(Alert::CertificateRequired) => "it wants a client certificate",
         Error::AlertReceived(Alert::BadCertificate | Alert::UnknownCA | Alert::CertificateUnknown) => {

@@ -1,0 +1,11 @@
+//! How upstreams behave over real sockets, against servers that are as wrong as real ones.
+
+mod chains;
+mod faults;
+mod files;
+mod forward;
+mod pool;
+mod redirects;
+mod support;
+mod tls;
+mod zips;
