@@ -2,16 +2,20 @@
 //!
 //! A missing file is absence; anything else that keeps a file from being read is a failure. One thing is
 //! stricter than Go: when the tree itself is not there (a share that isn't mounted), that is no absence.
+//!
+//! A share may hang. Its files are read few at a time, so that the threads that read stored files are never
+//! all taken by it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use larder_module::{ModuleVersion, ObjectKind};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use crate::error::{FetchCause, FetchError};
@@ -26,17 +30,29 @@ use crate::zip_body::ZipBody;
 /// How much of a zip is read at a time.
 const PIECE: usize = 128 << 10;
 
+/// Files read at a time, of each tree.
+const AT_A_TIME: usize = 64;
+/// The longest wait for a turn when the caller names no deadline.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// One file tree.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FileUpstream {
     pub(crate) name: UpstreamName,
     root: PathBuf,
     limits: Limits,
+    turns: Arc<Semaphore>,
 }
 
 impl FileUpstream {
     pub(crate) fn new(url: &Url, limits: Limits) -> Option<Self> {
-        Some(Self { name: UpstreamName::of_url(url), root: url.to_file_path().ok()?, limits })
+        let root = url.to_file_path().ok()?;
+        Some(Self {
+            name: UpstreamName::of_url(url),
+            root,
+            limits,
+            turns: Arc::new(Semaphore::new(AT_A_TIME)),
+        })
     }
 
     pub(crate) async fn small(
@@ -78,7 +94,7 @@ impl FileUpstream {
         let began = Instant::now();
         let path = Wanted::Object { of: of.clone(), kind: ObjectKind::Zip }.path();
         let (tree, place, resume, limit) = (Arc::clone(self), path.clone(), resume.cloned(), self.limits.zip);
-        let opened = blocking(move || {
+        let opened = blocking(&self.turns, move || {
             let (mut file, len, validators) = tree.open(&place)?;
             if len > limit {
                 return Err(FetchCause::TooLarge { limit });
@@ -114,9 +130,9 @@ impl FileUpstream {
         known: Option<Validators>,
         deadline: Instant,
     ) -> Result<Option<(Bytes, Validators)>, FetchCause> {
-        let tree = Self { name: self.name.clone(), root: self.root.clone(), limits: self.limits };
+        let tree = self.clone();
         let (place, began) = (path.to_owned(), Instant::now());
-        let work = blocking(move || {
+        let work = blocking(&self.turns, move || {
             let (file, len, validators) = tree.open(&place)?;
             if known.is_some_and(|known| known == validators) {
                 return Ok(None);
@@ -233,7 +249,7 @@ impl FileBody {
         if left == 0 {
             return Ok(None);
         }
-        let read = blocking(move || {
+        let read = blocking(&self.tree.turns, move || {
             let mut piece = vec![0; left.min(PIECE)];
             let count = file.read(&mut piece).map_err(|error| unreadable(&error))?;
             piece.truncate(count);
@@ -254,13 +270,20 @@ impl FileBody {
     }
 }
 
+/// Runs work that may block; the turn is given back when it is done, not when nobody waits any more.
 async fn blocking<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
     work: impl FnOnce() -> Result<T, FetchCause> + Send + 'static,
 ) -> Result<T, FetchCause> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(_) => Err(FetchCause::Io { reason: "reading it failed".to_owned() }),
-    }
+    let Ok(Ok(turn)) = timeout(PATIENCE, Arc::clone(turns).acquire_owned()).await else {
+        return Err(FetchCause::Saturated);
+    };
+    let work = tokio::task::spawn_blocking(move || {
+        let result = work();
+        drop(turn);
+        result
+    });
+    work.await.unwrap_or_else(|_| Err(FetchCause::Io { reason: "reading it failed".to_owned() }))
 }
 
 /// Names the system's reason without the path, which the error already names.

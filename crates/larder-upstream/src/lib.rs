@@ -20,6 +20,7 @@ pub mod judge;
 mod name;
 mod proxy;
 mod random;
+mod resolver;
 mod retry;
 mod routes;
 mod settings;

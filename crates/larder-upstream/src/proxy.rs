@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::breaker::{Breaker, Pass};
 use crate::credentials::Credential;
-use crate::error::FetchError;
+use crate::error::{FetchCause, FetchError};
 use crate::instance::Trail;
 use crate::judge::judge;
 use crate::name::{Origin, UpstreamName};
@@ -60,7 +60,7 @@ impl HttpUpstream {
         errand: &Errand,
     ) -> Result<SmallReply, FetchError> {
         let path = wanted.path();
-        let mut series = self.begin(&path, Some(deadline))?;
+        let mut series = self.begin(&path, Some(deadline)).map_err(|cause| self.not_asked(&path, cause))?;
         loop {
             series.attempts.count();
             match self.small_once(&path, wanted, known, deadline, errand).await {
@@ -116,7 +116,7 @@ impl HttpUpstream {
         deadline: Instant,
         errand: &Errand,
     ) -> Result<Bytes, FetchError> {
-        let mut series = self.begin(path, Some(deadline))?;
+        let mut series = self.begin(path, Some(deadline)).map_err(|cause| self.not_asked(path, cause))?;
         loop {
             series.attempts.count();
             match self.raw_once(path, limit, deadline, errand).await {
@@ -149,7 +149,7 @@ impl HttpUpstream {
         errand: &Errand,
     ) -> Result<ZipBody, FetchError> {
         let path = Wanted::Object { of: of.clone(), kind: ObjectKind::Zip }.path();
-        let mut series = self.begin(&path, None)?;
+        let mut series = self.begin(&path, None).map_err(|cause| self.not_asked(&path, cause))?;
         loop {
             series.attempts.count();
             match self.open_zip(&path, resume, errand).await {
@@ -223,12 +223,13 @@ impl HttpUpstream {
     }
 
     /// Asks the breaker for leave to begin.
-    fn begin<'a>(&'a self, path: &'a str, deadline: Option<Instant>) -> Result<Series<'a>, FetchError> {
-        let attempts = Attempts::begin(self.transport.retries, deadline);
-        match self.breaker.admit() {
-            Ok(pass) => Ok(Series { upstream: self, path, attempts, pass }),
-            Err(cause) => Err(self.error(path, &attempts, cause.into())),
-        }
+    fn begin<'a>(&'a self, path: &'a str, deadline: Option<Instant>) -> Result<Series<'a>, FetchCause> {
+        let pass = self.breaker.admit()?;
+        Ok(Series { upstream: self, path, attempts: Attempts::begin(self.transport.retries, deadline), pass })
+    }
+
+    fn not_asked(&self, path: &str, cause: FetchCause) -> FetchError {
+        self.error(path, &Attempts::begin(self.transport.retries, None), cause.into())
     }
 
     fn error(&self, path: &str, attempts: &Attempts, failed: Failed) -> FetchError {

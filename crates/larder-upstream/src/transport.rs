@@ -4,17 +4,15 @@
 //! there, whether it may go there at all, and whether there is a turn free at that host.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use crate::classify::{self, Circumstances, LookupFailed};
+use crate::classify::{self, Circumstances};
 use crate::clean;
 use crate::credentials::{Credential, Credentials};
 use crate::error::{FetchCause, RedirectFault};
@@ -22,6 +20,7 @@ use crate::forward_proxy::ForwardProxy;
 use crate::gate::Gates;
 use crate::instance::{Instance, Trail};
 use crate::name::Origin;
+use crate::resolver::SystemResolver;
 use crate::retry::retry_after;
 use crate::settings::{Limits, Retries, Timeouts, UpstreamSettings};
 use crate::tls;
@@ -427,7 +426,7 @@ fn client(
     reqwest::Client::builder()
         .tls_backend_preconfigured(config)
         .proxy(reqwest::Proxy::custom(move |url| forward_proxy.for_url(url).cloned()))
-        .dns_resolver(SystemResolver)
+        .dns_resolver(SystemResolver::new(settings.timeouts.connect))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .user_agent(settings.user_agent.clone())
@@ -441,27 +440,6 @@ fn client(
         .http2_initial_connection_window_size(8 << 20)
         .build()
         .map_err(SettingsError::Client)
-}
-
-/// The system's resolver, with an error type of our own.
-struct SystemResolver;
-
-impl Resolve for SystemResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let failed = |reason: String| LookupFailed { host: host.clone(), reason };
-            let found = tokio::net::lookup_host((host.as_str(), 0)).await.map_err(|error| {
-                let text = error.to_string();
-                failed(text.rsplit(": ").next().unwrap_or_default().to_owned())
-            })?;
-            let addresses: Vec<SocketAddr> = found.collect();
-            if addresses.is_empty() {
-                return Err(failed("it has no address".to_owned()).into());
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
 }
 
 impl std::fmt::Debug for Transport {

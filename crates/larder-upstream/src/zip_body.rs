@@ -9,12 +9,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::classify;
-use crate::clean::{is_markup, looks_like_html};
+use crate::clean::looks_like_html;
 use crate::error::{FetchCause, FetchError};
 use crate::file::FileBody;
 use crate::name::UpstreamName;
 use crate::proxy::{Errand, HttpUpstream};
-use crate::transport::{Answer, Failed, Until, content_type};
+use crate::transport::{Answer, Failed, Until};
 use crate::upstream::Resume;
 use crate::validators::Validators;
 
@@ -123,7 +123,6 @@ impl HttpBody {
         if declared.is_some_and(|declared| declared > limit) {
             return Err(failed(FetchCause::TooLarge { limit }));
         }
-        let markup = content_type(&answer.response).as_deref().is_some_and(is_markup);
         let mut body = Self {
             validators: Validators::of(answer.response.headers()),
             response: answer.response,
@@ -141,7 +140,7 @@ impl HttpBody {
         };
         match body.piece().await.map_err(failed)? {
             None => return Err(failed(FetchCause::BadContent("an empty body instead of a zip".to_owned()))),
-            Some(piece) if offset == 0 && (markup || looks_like_html(&piece)) => {
+            Some(piece) if offset == 0 && looks_like_html(&piece) => {
                 return Err(failed(FetchCause::BadContent(
                     "a page for browsers instead of a zip".to_owned(),
                 )));

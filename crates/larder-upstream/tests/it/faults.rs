@@ -217,20 +217,30 @@ fn check(fault: &str, endpoint: &str, error: &FetchError, expected: Expected, ad
 #[tokio::test]
 async fn every_fault_at_every_endpoint() {
     let pool = pool();
+    let mut faults = tokio::task::JoinSet::new();
     for (fault, script, expected, requests, with_zips) in FAULTS {
         for wanted in small_things() {
-            let server = Server::start(move |head, _| script(head.path())).await;
-            let upstream = pool.at(&server.url()).unwrap();
-            let error = upstream.small(&wanted, None, soon()).await.expect_err(fault);
-            check(fault, &wanted.path(), &error, *expected, &server.url());
-            assert_eq!(server.requests(), *requests, "{fault} at {wanted}");
+            let pool = pool.clone();
+            faults.spawn(async move {
+                let server = Server::start(move |head, _| script(head.path())).await;
+                let upstream = pool.at(&server.url()).unwrap();
+                let error = upstream.small(&wanted, None, soon()).await.expect_err(fault);
+                check(fault, &wanted.path(), &error, *expected, &server.url());
+                assert_eq!(server.requests(), *requests, "{fault} at {wanted}");
+            });
         }
         if *with_zips {
-            let server = Server::start(move |head, _| script(head.path())).await;
-            let error = pool.at(&server.url()).unwrap().zip(&version(), None).await.expect_err(fault);
-            check(fault, "v1.0.0.zip", &error, *expected, &server.url());
-            assert_eq!(server.requests(), *requests, "{fault} at a zip");
+            let pool = pool.clone();
+            faults.spawn(async move {
+                let server = Server::start(move |head, _| script(head.path())).await;
+                let error = pool.at(&server.url()).unwrap().zip(&version(), None).await.expect_err(fault);
+                check(fault, "v1.0.0.zip", &error, *expected, &server.url());
+                assert_eq!(server.requests(), *requests, "{fault} at a zip");
+            });
         }
+    }
+    while let Some(result) = faults.join_next().await {
+        result.unwrap();
     }
 }
 

@@ -234,10 +234,10 @@ impl AsyncWrite for Tls {
 pub(crate) fn quick() -> UpstreamSettings {
     UpstreamSettings {
         timeouts: Timeouts {
-            connect: Duration::from_millis(1000),
-            first_byte: Duration::from_millis(300),
-            zip_first_byte: Duration::from_millis(400),
-            between_bytes: Duration::from_millis(300),
+            connect: Duration::from_secs(4),
+            first_byte: Duration::from_secs(2),
+            zip_first_byte: Duration::from_secs(2),
+            between_bytes: Duration::from_secs(2),
         },
         limits: Limits {
             list: 4096,

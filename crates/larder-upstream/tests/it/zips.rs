@@ -50,8 +50,7 @@ fn serve(head: &Head, etag: &str, cut: usize, then: Step) -> Vec<Step> {
 
 #[tokio::test]
 async fn a_zip_is_streamed() {
-    let server =
-        Server::start(|head, _| serve(head, "\"one\"", usize::MAX.min(bytes().len()), Step::Close)).await;
+    let server = Server::start(|head, _| serve(head, "\"one\"", bytes().len(), Step::Close)).await;
     let pool = pool();
     let body = pool.at(&server.url()).unwrap().zip(&version(), None).await.unwrap();
     assert_eq!(body.declared_len(), Some(bytes().len() as u64));
@@ -137,7 +136,11 @@ async fn a_zip_that_drips_is_waited_for() {
         ]
     })
     .await;
-    let body = pool().at(&server.url()).unwrap().zip(&version(), None).await.unwrap();
+    let mut settings = quick();
+    settings.timeouts.zip_first_byte = Duration::from_millis(500);
+    settings.timeouts.between_bytes = Duration::from_millis(500);
+    let body =
+        Upstreams::new(settings).unwrap().at(&server.url()).unwrap().zip(&version(), None).await.unwrap();
     let (read, error) = read(body).await;
     assert!(error.is_none() && read == b"PK\x03\x04ab", "slower than any limit, but it moves");
 }
