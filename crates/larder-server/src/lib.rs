@@ -20,6 +20,8 @@ mod server;
 mod settings;
 mod start_page;
 pub mod status;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 pub use access_log::TARGET as ACCESS_LOG_TARGET;

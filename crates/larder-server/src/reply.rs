@@ -360,7 +360,8 @@ mod tests {
             prop_assert!(text.lines().count() <= 8);
             prop_assert!(text.lines().all(|line| !line.trim().is_empty()));
             prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
-            prop_assert!(text.ends_with(&format!("request id: {}\n", RequestId::of(7).as_str())));
+            let last = format!("request id: {}\n", RequestId::of(7).as_str());
+            prop_assert!(text.ends_with(&last));
         }
     }
 }
