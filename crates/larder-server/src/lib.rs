@@ -4,8 +4,6 @@
 //! parser, so a router would buy nothing. What is here besides: the table from reasons to statuses ([`status`]), bodies that read
 //! files in pieces that memory allows, and an accept loop with limits that keep slow or hostile clients from the others.
 
-#![cfg_attr(not(test), warn(clippy::unwrap_used))]
-
 mod access_log;
 mod app;
 mod body;

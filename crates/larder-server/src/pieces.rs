@@ -208,7 +208,7 @@ impl FilePieces {
 /// Chooses how to read where the page cache can't be asked: old kernels do not offer it on tmpfs.
 fn manner_without_nowait(file: &File) -> Manner {
     match rustix::fs::fstatfs(file) {
-        Ok(facts) if i64::try_from(facts.f_type) == Ok(TMPFS) => Manner::InPlace,
+        Ok(facts) if facts.f_type == TMPFS => Manner::InPlace,
         _ => Manner::OnOtherThread,
     }
 }

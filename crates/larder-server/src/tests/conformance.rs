@@ -17,7 +17,8 @@ async fn a_1_2_latest_and_head_of_it() {
     assert_eq!(got.header("cache-control"), "public, max-age=60");
     let head = harness.ask("HEAD", "/example.com/a/@latest", &[]).await;
     assert_eq!((head.status, head.body.len()), (200, 0));
-    for name in ["content-type", "cache-control", "content-length", "etag", "last-modified", "cache-status", "vary"]
+    for name in
+        ["content-type", "cache-control", "content-length", "etag", "last-modified", "cache-status", "vary"]
     {
         assert_eq!(head.header(name), got.header(name), "{name}");
     }
@@ -41,8 +42,16 @@ async fn a_4_strange_paths_are_404_and_never_redirected() {
     let harness = Harness::new();
     assert_eq!(harness.get("/").await.status, 200, "`/` is the start page");
     for path in [
-        "/.", "/..", "/../example.com/a/@latest", "/example.com/a/../a/@latest", "/example.com/a/@latest/",
-        "/example.com/a/@v/list/", "/example.com/a/", "/example.com/./a/@latest", "/-", "/-/",
+        "/.",
+        "/..",
+        "/../example.com/a/@latest",
+        "/example.com/a/../a/@latest",
+        "/example.com/a/@latest/",
+        "/example.com/a/@v/list/",
+        "/example.com/a/",
+        "/example.com/./a/@latest",
+        "/-",
+        "/-/",
         "/%2e%2e/example.com/a/@latest",
     ] {
         let got = harness.get(path).await;
@@ -155,7 +164,8 @@ async fn a_21_22_23_29_34_failures_by_fault() {
             let reason = reason.clone();
             move || Err(Failure::new(reason.clone(), "it failed", &[], &[]))
         };
-        let harness = Harness::with(Fake::new().on("/example.com/f/@latest", reply), ServerSettings::default());
+        let harness =
+            Harness::with(Fake::new().on("/example.com/f/@latest", reply), ServerSettings::default());
         let got = harness.get("/example.com/f/@latest").await;
         assert_eq!((got.status, got.header("cache-control")), (status, "no-store"), "row {row}: {reason:?}");
     }
@@ -214,8 +224,13 @@ async fn a_42_ranges_and_conditions() {
 async fn a_46_b_6_a_base_path() {
     let settings = ServerSettings { base_path: "/p".parse().expect("fine"), ..ServerSettings::default() };
     let harness = Harness::with(Fake::new(), settings);
-    for path in ["/p", "/p/", "/p/-/healthz", "/p/example.com/a/@latest", "/p/cached-only/example.com/a/@v/v1.0.0.mod"]
-    {
+    for path in [
+        "/p",
+        "/p/",
+        "/p/-/healthz",
+        "/p/example.com/a/@latest",
+        "/p/cached-only/example.com/a/@v/v1.0.0.mod",
+    ] {
         assert_eq!(harness.get(path).await.status, 200, "{path}");
     }
     for path in ["/", "/-/healthz", "/example.com/a/@latest", "/pp/example.com/a/@latest", "/p/p/-/healthz"] {
@@ -298,13 +313,25 @@ async fn b_25_bad_escapes_are_refused_alike_everywhere() {
 async fn t_1_traversal_never_reaches_the_backend() {
     let harness = Harness::new();
     for path in [
-        "/example.com%2Fa/@latest", "/example.com%2fa/@latest", "/example.com%5Ca/@latest",
-        "/example.com\\a/@latest", "/example.com/a%00/@latest", "/example.com/a/%2e%2e/@latest",
-        "/example.com/a/@v/..%2f..%2fetc%2fpasswd", "/example.com/a/@v/%252e%252e.info",
-        "/example.com/%/@latest", "/example.com/%zz/@latest", "/example.com/a%e2%84%aa/@latest",
-        "/example.com/a/@v/v1.0.0.info%00.zip", "/cached-only/../example.com/a/@latest",
-        "/example.com/a/@latest?x=1", "/example.com/a/@v/list?", "/sumdb/../example.com/a/@latest",
-        "/example.com/a%20b/@latest", "/example.com/a/@v/v1.0.0.zip/..", "/%2e/example.com/a/@latest",
+        "/example.com%2Fa/@latest",
+        "/example.com%2fa/@latest",
+        "/example.com%5Ca/@latest",
+        "/example.com\\a/@latest",
+        "/example.com/a%00/@latest",
+        "/example.com/a/%2e%2e/@latest",
+        "/example.com/a/@v/..%2f..%2fetc%2fpasswd",
+        "/example.com/a/@v/%252e%252e.info",
+        "/example.com/%/@latest",
+        "/example.com/%zz/@latest",
+        "/example.com/a%e2%84%aa/@latest",
+        "/example.com/a/@v/v1.0.0.info%00.zip",
+        "/cached-only/../example.com/a/@latest",
+        "/example.com/a/@latest?x=1",
+        "/example.com/a/@v/list?",
+        "/sumdb/../example.com/a/@latest",
+        "/example.com/a%20b/@latest",
+        "/example.com/a/@v/v1.0.0.zip/..",
+        "/%2e/example.com/a/@latest",
     ] {
         let got = harness.get(path).await;
         assert!(matches!(got.status, 400 | 404), "{path}: {}", got.status);

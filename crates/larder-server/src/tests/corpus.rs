@@ -20,35 +20,60 @@ fn send(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     match stream.read_to_end(&mut answer) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
-        Err(error) => panic!("the connection stayed open: {error} after {:?}", String::from_utf8_lossy(bytes)),
+        Err(error) => {
+            panic!("the connection stayed open: {error} after {:?}", String::from_utf8_lossy(bytes))
+        }
     }
     answer
 }
 
 fn statuses(answer: &[u8]) -> Vec<u16> {
     let text = String::from_utf8_lossy(answer);
-    text.match_indices("HTTP/1.")
-        .filter_map(|(at, _)| text.get(at + 9..at + 12)?.parse().ok())
-        .collect()
+    text.match_indices("HTTP/1.").filter_map(|(at, _)| text.get(at + 9..at + 12)?.parse().ok()).collect()
 }
 
 fn framings() -> Vec<String> {
     let lengths = [
-        "Content-Length: 5", "Content-Length: +5", "Content-Length: -1", "Content-Length: 5, 5",
-        "Content-Length: 5, 6", "Content-Length: 0x5", "Content-Length: 99999999999999999999",
-        "Content-Length: 5 5", "Content-Length: 5\r\nContent-Length: 5", "Content-Length: 5\r\nContent-Length: 6",
-        "Content-Length: 0\r\nContent-Length: 5", "Content-Length: 5\r\nContent-Length: 0", "Content-Length:",
-        "Content-Length: 00000", "Content-Length: 5;", "Content-Length: five", "Content-Length : 5",
-        "Content-Length\t: 5", " Content-Length: 5", "Content-Length: 5\r\n 6",
+        "Content-Length: 5",
+        "Content-Length: +5",
+        "Content-Length: -1",
+        "Content-Length: 5, 5",
+        "Content-Length: 5, 6",
+        "Content-Length: 0x5",
+        "Content-Length: 99999999999999999999",
+        "Content-Length: 5 5",
+        "Content-Length: 5\r\nContent-Length: 5",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Content-Length: 0\r\nContent-Length: 5",
+        "Content-Length: 5\r\nContent-Length: 0",
+        "Content-Length:",
+        "Content-Length: 00000",
+        "Content-Length: 5;",
+        "Content-Length: five",
+        "Content-Length : 5",
+        "Content-Length\t: 5",
+        " Content-Length: 5",
+        "Content-Length: 5\r\n 6",
     ];
     let encodings = [
-        "Transfer-Encoding: chunked", "Transfer-Encoding: identity", "Transfer-Encoding: gzip, chunked",
-        "Transfer-Encoding: chunked, gzip", "Transfer-Encoding: xchunked", "Transfer-Encoding: chunKED",
-        "Transfer-Encoding:\tchunked", "Transfer-Encoding: chunked;q=1", "Transfer-Encoding:",
-        "Transfer-Encoding: \"chunked\"", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
-        "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", "Transfer-Encoding : chunked",
-        "Transfer-Encoding\x0b: chunked", " Transfer-Encoding: chunked", "Transfer-Encoding: \x0bchunked",
-        "Transfer-Encoding: chunked\r\n ,identity", "X: y\rTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked",
+        "Transfer-Encoding: identity",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: chunked, gzip",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: chunKED",
+        "Transfer-Encoding:\tchunked",
+        "Transfer-Encoding: chunked;q=1",
+        "Transfer-Encoding:",
+        "Transfer-Encoding: \"chunked\"",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding\x0b: chunked",
+        " Transfer-Encoding: chunked",
+        "Transfer-Encoding: \x0bchunked",
+        "Transfer-Encoding: chunked\r\n ,identity",
+        "X: y\rTransfer-Encoding: chunked",
     ];
     let mut all: Vec<String> = lengths.iter().chain(&encodings).map(|&line| line.to_owned()).collect();
     for length in ["Content-Length: 5", "Content-Length: 0", "Content-Length: 44"] {
@@ -76,7 +101,11 @@ fn t_26_bodies_are_refused_and_the_connection_closed() {
         }
         let raw = format!("POST / HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n0\r\n\r\n{SMUGGLED}");
         let answer = send(server.address, raw.as_bytes());
-        assert!(matches!(statuses(&answer)[..], [400 | 405]), "{raw:?}\n{}", String::from_utf8_lossy(&answer));
+        assert!(
+            matches!(statuses(&answer)[..], [400 | 405]),
+            "{raw:?}\n{}",
+            String::from_utf8_lossy(&answer)
+        );
         sent += 1;
     }
     assert!(sent >= 300, "{sent}");

@@ -76,7 +76,8 @@ impl Harness {
 #[tokio::test]
 async fn every_reply_carries_a_request_id_and_errors_repeat_it() {
     let harness = Harness::new();
-    for path in ["/", "/-/healthz", "/example.com/a/@latest", "/example.com/none/@latest", "/x?y", "/-/none"] {
+    for path in ["/", "/-/healthz", "/example.com/a/@latest", "/example.com/none/@latest", "/x?y", "/-/none"]
+    {
         let got = harness.get(path).await;
         let id = got.header("x-request-id").to_owned();
         assert_eq!(id.len(), 16, "{path}");
@@ -111,7 +112,8 @@ async fn retry_after_is_whole_seconds_and_never_zero() {
             let retry_after = Duration::from_millis(wait);
             Err(Failure::new(Reason::BreakerOpen { retry_after }, "resting", &[], &[]))
         };
-        let harness = Harness::with(Fake::new().on("/example.com/b/@latest", reply), ServerSettings::default());
+        let harness =
+            Harness::with(Fake::new().on("/example.com/b/@latest", reply), ServerSettings::default());
         let got = harness.get("/example.com/b/@latest").await;
         assert_eq!((got.status, got.header("retry-after")), (503, want));
     }
@@ -142,7 +144,8 @@ async fn cache_status_tells_where_it_came_from() {
             let outcome = outcome.clone();
             move || Ok(Served { outcome: outcome.clone(), ..memory(Content::List, "v1.0.0\n", false) })
         };
-        let harness = Harness::with(Fake::new().on("/example.com/o/@v/list", reply), ServerSettings::default());
+        let harness =
+            Harness::with(Fake::new().on("/example.com/o/@v/list", reply), ServerSettings::default());
         let got = harness.get("/example.com/o/@v/list").await;
         assert_eq!(got.header("cache-status"), status, "{outcome:?}");
         assert_eq!(got.header("cache-control"), control, "{outcome:?}");
@@ -154,9 +157,7 @@ async fn http_1_0_is_answered_only_when_the_whole_is_known() {
     let harness = Harness::new();
     for (version, whole) in [(Version::HTTP_10, true), (Version::HTTP_11, false), (Version::HTTP_2, false)] {
         let request = Request::get("/example.com/a/@v/v1.0.0.zip").version(version);
-        let got = harness
-            .send(request.header("host", "h").body(Empty::new()).expect("a request"))
-            .await;
+        let got = harness.send(request.header("host", "h").body(Empty::new()).expect("a request")).await;
         assert_eq!(got.status, 200);
         assert_eq!(harness.fake.last_access().whole_status, whole, "{version:?}");
     }
@@ -184,15 +185,34 @@ async fn nothing_in_header_or_host_changes_what_a_path_means() {
     // T12: the bytes depend on the path alone.
     let harness = Harness::new();
     let names = [
-        "x-original-url", "x-rewrite-url", "x-http-method-override", "x-forwarded-host", "x-forwarded-prefix",
-        "forwarded", "cookie", "authorization", "accept", "accept-encoding", "accept-language", "origin",
-        "user-agent", "referer", "x-forwarded-scheme", "te", "pragma", "cache-control", "x-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-http-method-override",
+        "x-forwarded-host",
+        "x-forwarded-prefix",
+        "forwarded",
+        "cookie",
+        "authorization",
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "origin",
+        "user-agent",
+        "referer",
+        "x-forwarded-scheme",
+        "te",
+        "pragma",
+        "cache-control",
+        "x-method-override",
         "content-type",
     ];
-    let values = ["/example.com/b/@latest", "POST", "evil.example.com", "br, gzip", "no-cache", "*/*", "x=1", "0"];
+    let values =
+        ["/example.com/b/@latest", "POST", "evil.example.com", "br, gzip", "no-cache", "*/*", "x=1", "0"];
     for name in names {
         for value in values {
-            for path in ["/example.com/a/@latest", "/example.com/a/@v/v1.0.0.mod", "/example.com/none/@latest"] {
+            for path in
+                ["/example.com/a/@latest", "/example.com/a/@v/v1.0.0.mod", "/example.com/none/@latest"]
+            {
                 let plain = harness.get(path).await;
                 let got = harness.ask("GET", path, &[(name, value)]).await;
                 assert_eq!(got.status, plain.status, "{name}: {value} {path}");
@@ -223,7 +243,9 @@ async fn conditions_and_ranges_on_files_and_memory() {
     assert_eq!((got.status, got.header("content-length"), got.body.len()), (200, "1000000", 0));
     let got = harness.ask("GET", "/example.com/a/@v/v1.0.0.mod", &[("range", "bytes=0-5")]).await;
     assert_eq!((got.status, got.text()), (206, "module".to_owned()));
-    for (name, value) in [("if-none-match", "\"tag\""), ("if-modified-since", "Tue, 14 Nov 2023 22:13:20 GMT")] {
+    for (name, value) in
+        [("if-none-match", "\"tag\""), ("if-modified-since", "Tue, 14 Nov 2023 22:13:20 GMT")]
+    {
         let got = harness.ask("GET", path, &[(name, value)]).await;
         assert_eq!((got.status, got.body.len(), got.header("etag")), (304, 0, "\"tag\""), "{name}");
         assert!(got.headers.get("content-length").is_none());

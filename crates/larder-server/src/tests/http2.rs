@@ -37,7 +37,8 @@ async fn http_2_by_prior_knowledge() {
     assert_eq!(posted.status(), 405);
     let body = client.get(format!("{}/", server.url)).body("x").send().await.expect("answered");
     assert_eq!(body.status(), 400);
-    let head = client.head(format!("{}/example.com/a/@v/v1.0.0.zip", server.url)).send().await.expect("answered");
+    let head =
+        client.head(format!("{}/example.com/a/@v/v1.0.0.zip", server.url)).send().await.expect("answered");
     assert_eq!(head.headers()["content-length"], "1000000");
 }
 
