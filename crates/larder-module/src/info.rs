@@ -2,6 +2,7 @@
 
 use crate::{
     time::Timestamp,
+    unicode,
     version::{Version, VersionError},
 };
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -38,7 +39,7 @@ impl Info {
     ///
     /// Says what is wrong with it.
     pub fn parse(data: &[u8]) -> Result<Self, InfoError> {
-        let text = crate::unicode::lossy(data);
+        let text = unicode::lossy(data);
         let members: Members = serde_json::from_str(&text)?;
         let version = members.version.filter(|version| !version.is_empty()).ok_or(InfoError::NoVersion)?;
         Ok(Self { version: version.parse()?, time: members.time, origin: members.origin })
@@ -59,7 +60,7 @@ impl Info {
     }
 }
 
-/// The members that count. Names match in any case, `null` changes nothing and the last one wins, as in Go.
+/// The members that count. Names match by simple folding, `null` changes nothing and the last one wins, as in Go.
 #[derive(Default)]
 struct Members {
     version: Option<String>,
@@ -85,22 +86,42 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
         let mut members = Members::default();
         while let Some(name) = map.next_key::<String>()? {
-            if name.eq_ignore_ascii_case("version") {
-                members.version = map.next_value::<Option<String>>()?.or(members.version);
-            } else if name.eq_ignore_ascii_case("time") {
-                if let Some(text) = map.next_value::<Option<String>>()? {
-                    let time = Timestamp::parse_rfc3339(&text);
-                    members.time = Some(time.ok_or_else(|| de::Error::custom("Time is not RFC 3339"))?);
+            match folded(&name).as_str() {
+                "version" => members.version = map.next_value::<Option<String>>()?.or(members.version),
+                "time" => {
+                    // Go reads the text between the quotes as it stands, so that escapes make it no time; a
+                    // borrowed string is one without any.
+                    if let Some(text) = map.next_value::<Option<&'de str>>()? {
+                        let time = Timestamp::parse_rfc3339(text);
+                        members.time = Some(time.ok_or_else(|| de::Error::custom("Time is not RFC 3339"))?);
+                    }
                 }
-            } else if name.eq_ignore_ascii_case("origin") {
-                let origin = map.next_value::<Option<serde_json::Map<String, serde_json::Value>>>()?;
-                members.origin = origin.map(serde_json::Value::Object).or(members.origin);
-            } else {
-                map.next_value::<IgnoredAny>()?;
+                "origin" => {
+                    let origin = map.next_value::<Option<serde_json::Map<String, serde_json::Value>>>()?;
+                    if origin.as_ref().is_some_and(|origin| !is_origin(origin)) {
+                        return Err(de::Error::custom("a member of Origin is no string"));
+                    }
+                    members.origin = origin.map(serde_json::Value::Object);
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
         }
         Ok(members)
     }
+}
+
+fn folded(name: &str) -> String {
+    name.chars().map(unicode::fold).collect()
+}
+
+/// Reports whether the members that the go command knows are strings.
+fn is_origin(origin: &serde_json::Map<String, serde_json::Value>) -> bool {
+    const KNOWN: &[&str] = &["vcs", "url", "subdir", "hash", "tagprefix", "tagsum", "ref", "reposum"];
+    origin
+        .iter()
+        .all(|(name, value)| value.is_string() || value.is_null() || !KNOWN.contains(&folded(name).as_str()))
 }
 
 #[cfg(test)]
@@ -117,6 +138,7 @@ mod tests {
         assert_eq!(info.time.map(|time| time.to_string()).as_deref(), Some("2020-01-02T03:04:05Z"));
         assert_eq!(Info::parse(info.to_json().as_bytes()).expect("own JSON"), info);
         assert!(Info::parse(br#"{"Version":"v1.0.0","Time":null}"#).is_ok());
+        assert!(Info::parse("{\"Ver\u{17f}ion\":\"v1.0.0\"}".as_bytes()).is_ok());
     }
 
     #[test]
@@ -134,6 +156,9 @@ mod tests {
             r#"{"Version":"v1.0.0","Time":""}"#,
             r#"{"Version":"v1.0.0","Time":"yesterday"}"#,
             r#"{"Version":"v1.0.0"} x"#,
+            r#"{"Version":"v1.0.0","Origin":{"VCS":1}}"#,
+            r#"{"Version":"v1.0.0","Origin":[]}"#,
+            r#"{"Version":"v1.0.0","Time":"2020-01-02T03:04:05\u005a"}"#,
         ] {
             assert!(Info::parse(bad.as_bytes()).is_err(), "{bad}");
         }

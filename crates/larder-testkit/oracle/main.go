@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/modfile"
@@ -152,6 +154,10 @@ var operations = map[string]operation{
 	"pseudo_base":           text(module.PseudoVersionBase),
 	"pseudo_version":        {4, pseudoVersion},
 	"gomod":                 {1, goMod},
+	"gomod_strict":          {1, goModStrict},
+	"gowork":                {1, goWork},
+	"info":                  {1, info},
+	"goproxy":               {1, goproxy},
 	"mod_hash":              {1, modHash},
 	"zip_hash":              {1, zipHash},
 	"zip_check":             {3, zipCheck},
@@ -194,6 +200,10 @@ func goMod(in []string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return goModOut(file), nil
+}
+
+func goModOut(file *modfile.File) any {
 	out := map[string]any{"module": "", "go": "", "toolchain": "", "deprecated": ""}
 	if file.Module != nil {
 		out["module"], out["deprecated"] = file.Module.Mod.Path, file.Module.Deprecated
@@ -204,21 +214,139 @@ func goMod(in []string) (any, error) {
 	if file.Toolchain != nil {
 		out["toolchain"] = file.Toolchain.Name
 	}
-	require, replace, exclude, retract := [][]any{}, [][]any{}, [][]any{}, [][]any{}
-	for _, line := range file.Require {
-		require = append(require, []any{line.Mod.Path, line.Mod.Version, line.Indirect})
+	out["replace"] = replaceOut(file.Replace)
+	out["require"] = list(file.Require, func(line *modfile.Require) any {
+		return []any{line.Mod.Path, line.Mod.Version, line.Indirect}
+	})
+	out["exclude"] = list(file.Exclude, func(line *modfile.Exclude) any {
+		return []any{line.Mod.Path, line.Mod.Version}
+	})
+	out["retract"] = list(file.Retract, func(line *modfile.Retract) any {
+		return []any{line.Low, line.High, line.Rationale}
+	})
+	return out
+}
+
+// list is never nil, so that none is written as [] and not as null.
+func list[T any](lines []*T, out func(*T) any) []any {
+	all := []any{}
+	for _, line := range lines {
+		all = append(all, out(line))
 	}
-	for _, line := range file.Replace {
-		replace = append(replace, []any{line.Old.Path, line.Old.Version, line.New.Path, line.New.Version})
+	return all
+}
+
+func replaceOut(lines []*modfile.Replace) any {
+	return list(lines, func(line *modfile.Replace) any {
+		return []any{line.Old.Path, line.Old.Version, line.New.Path, line.New.Version}
+	})
+}
+
+func godebugOut(lines []*modfile.Godebug) any {
+	return list(lines, func(line *modfile.Godebug) any { return []any{line.Key, line.Value} })
+}
+
+func goModStrict(in []string) (any, error) {
+	data, err := base64.StdEncoding.DecodeString(in[0])
+	if err != nil {
+		return nil, err
 	}
-	for _, line := range file.Exclude {
-		exclude = append(exclude, []any{line.Mod.Path, line.Mod.Version})
+	file, err := modfile.Parse("go.mod", data, nil)
+	if err != nil {
+		return nil, err
 	}
-	for _, line := range file.Retract {
-		retract = append(retract, []any{line.Low, line.High, line.Rationale})
+	tool := list(file.Tool, func(line *modfile.Tool) any { return line.Path })
+	ignore := list(file.Ignore, func(line *modfile.Ignore) any { return line.Path })
+	return []any{goModOut(file), godebugOut(file.Godebug), tool, ignore}, nil
+}
+
+func goWork(in []string) (any, error) {
+	data, err := base64.StdEncoding.DecodeString(in[0])
+	if err != nil {
+		return nil, err
 	}
-	out["require"], out["replace"], out["exclude"], out["retract"] = require, replace, exclude, retract
-	return out, nil
+	file, err := modfile.ParseWork("go.work", data, nil)
+	if err != nil {
+		return nil, err
+	}
+	version, toolchain := "", ""
+	if file.Go != nil {
+		version = file.Go.Version
+	}
+	if file.Toolchain != nil {
+		toolchain = file.Toolchain.Name
+	}
+	uses := list(file.Use, func(line *modfile.Use) any { return line.Path })
+	return []any{version, toolchain, godebugOut(file.Godebug), uses, replaceOut(file.Replace)}, nil
+}
+
+// info reads what the go command reads of a .info file, and demands a canonical version as Larder does.
+func info(in []string) (any, error) {
+	var read struct {
+		Version string
+		Time    time.Time
+		Origin  *struct{ VCS, URL, Subdir, Hash, TagPrefix, TagSum, Ref, RepoSum string }
+	}
+	if err := json.Unmarshal([]byte(in[0]), &read); err != nil {
+		return nil, err
+	}
+	if read.Version == "" || read.Version != module.CanonicalVersion(read.Version) {
+		return nil, errors.New("no canonical version")
+	}
+	if read.Time.IsZero() {
+		return []any{read.Version, ""}, nil
+	}
+	return []any{read.Version, read.Time.UTC().Format(time.RFC3339Nano)}, nil
+}
+
+// goproxy reads a GOPROXY list by the rules of the go command, which has them in no package that could be used.
+func goproxy(in []string) (any, error) {
+	entries := [][]string{}
+	for rest := in[0]; rest != ""; {
+		text, separator := rest, ""
+		if at := strings.IndexAny(rest, ",|"); at >= 0 {
+			text, separator, rest = rest[:at], rest[at:at+1], rest[at+1:]
+		} else {
+			rest = ""
+		}
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		if text == "off" || text == "direct" {
+			entries = append(entries, []string{text, separator})
+			break
+		}
+		if strings.ContainsAny(text, ".:/") && !strings.Contains(text, ":/") && !strings.HasPrefix(text, "/") {
+			text = "https://" + text
+		}
+		if err := proxyURL(text); err != nil {
+			return nil, err
+		}
+		entries = append(entries, []string{text, separator})
+	}
+	if len(entries) == 0 {
+		return nil, errors.New("no entries")
+	}
+	// Nobody is asked after the last one.
+	entries[len(entries)-1][1] = ""
+	return entries, nil
+}
+
+func proxyURL(text string) error {
+	base, err := url.Parse(text)
+	if err != nil {
+		return err
+	}
+	switch base.Scheme {
+	case "http", "https":
+		return nil
+	case "file":
+		if *base == (url.URL{Scheme: "file", Path: base.Path, RawPath: base.RawPath}) {
+			return nil
+		}
+	}
+	return errors.New("no proxy URL")
 }
 
 func modHash(in []string) (any, error) {

@@ -24,7 +24,10 @@ fn every_verdict_is_that_of_go() {
     let oracle = folder.path().join("oracle");
     build_oracle(&oracle);
     let seed = settings::seed(1);
-    let questions = rules::questions(&mut Rng::new(seed), QUESTIONS, folder.path());
+    let mut questions = rules::questions(&mut Rng::new(seed), QUESTIONS, folder.path());
+    if settings::long() {
+        questions.extend(rules::questions_about_characters());
+    }
     let (ours, theirs) = std::thread::scope(|scope| {
         let ours = scope.spawn(|| answers(Path::new(env!("CARGO_BIN_EXE_rules")), &questions));
         let theirs = answers(&oracle, &questions);

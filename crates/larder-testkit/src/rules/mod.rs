@@ -10,6 +10,8 @@ mod archives;
 mod cases;
 mod names;
 pub mod raw_zip;
+#[rustfmt::skip]
+mod tables;
 mod zip_cases;
 
 use crate::Rng;
@@ -44,6 +46,11 @@ pub fn questions(rng: &mut Rng, count: usize, folder: &Path) -> Vec<Question> {
     let mut questions = archive_cases::questions(rng, folder);
     questions.extend(cases::questions(rng, count));
     questions
+}
+
+/// Returns questions about every character there is.
+pub fn questions_about_characters() -> impl Iterator<Item = Question> {
+    (char::MIN..=char::MAX).flat_map(cases::about)
 }
 
 /// The answer to one question.

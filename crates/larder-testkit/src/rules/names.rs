@@ -6,7 +6,14 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use larder_module::{
-    escape, gomod::GoMod, path, pattern, pseudo, semver, time::Timestamp, version::canonical_version,
+    escape,
+    gomod::{GoDebug, GoMod, Replace},
+    goproxy::{Entry, ProxyList, Separator},
+    gowork::GoWork,
+    info::Info,
+    path, pattern, pseudo, semver,
+    time::Timestamp,
+    version::canonical_version,
 };
 use serde_json::{Value, json};
 
@@ -54,6 +61,10 @@ const OPERATIONS: &[&str] = &[
     "pseudo_base",
     "pseudo_version",
     "gomod",
+    "gomod_strict",
+    "gowork",
+    "info",
+    "goproxy",
 ];
 
 fn answer_one(operation: &str, input: &str) -> Option<Answer> {
@@ -81,6 +92,10 @@ fn answer_one(operation: &str, input: &str) -> Option<Answer> {
         "pseudo_rev" => pseudo::pseudo_version_revision(input).into(),
         "pseudo_base" => pseudo::pseudo_version_base(input).into(),
         "gomod" => gomod(input),
+        "gomod_strict" => gomod_strict(input),
+        "gowork" => gowork(input),
+        "info" => info(input),
+        "goproxy" => goproxy(input),
         _ => return None,
     })
 }
@@ -105,30 +120,93 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
 }
 
 fn gomod(encoded: &str) -> Answer {
-    let file = match decode(encoded) {
-        Ok(data) => GoMod::parse_lax(&data),
-        Err(error) => return Answer::fail(error),
-    };
-    let file = match file {
-        Ok(file) => file,
-        Err(error) => return Answer::fail(error),
-    };
-    let text = |option: Option<String>| option.unwrap_or_default();
+    read(encoded, GoMod::parse_lax, |file| go_mod_out(&file))
+}
+
+/// Decodes a file and reads it.
+fn read<F, E: ToString>(
+    encoded: &str,
+    parse: impl FnOnce(&[u8]) -> Result<F, E>,
+    out: impl FnOnce(F) -> Value,
+) -> Answer {
+    match decode(encoded) {
+        Ok(data) => parse(&data).map(out).into(),
+        Err(error) => Answer::fail(error),
+    }
+}
+
+fn go_mod_out(file: &GoMod) -> Value {
     let require = file.require.iter().map(|line| json!([line.path, line.version, line.indirect]));
-    let replace = file
-        .replace
-        .iter()
-        .map(|line| json!([line.old_path, line.old_version, line.new_path, line.new_version]));
     let exclude = file.exclude.iter().map(|line| json!([line.path, line.version]));
     let retract = file.retract.iter().map(|line| json!([line.low, line.high, line.rationale]));
-    Answer::pass(json!({
+    json!({
         "require": require.collect::<Value>(),
-        "replace": replace.collect::<Value>(),
+        "replace": replace_out(&file.replace),
         "exclude": exclude.collect::<Value>(),
         "retract": retract.collect::<Value>(),
         "deprecated": file.deprecated,
-        "module": text(file.module),
-        "go": text(file.go),
-        "toolchain": text(file.toolchain),
-    }))
+        "module": file.module.as_deref().unwrap_or_default(),
+        "go": file.go.as_deref().unwrap_or_default(),
+        "toolchain": file.toolchain.as_deref().unwrap_or_default(),
+    })
+}
+
+fn replace_out(replace: &[Replace]) -> Value {
+    replace
+        .iter()
+        .map(|line| json!([line.old_path, line.old_version, line.new_path, line.new_version]))
+        .collect()
+}
+
+fn godebug_out(godebug: &[GoDebug]) -> Value {
+    godebug.iter().map(|line| json!([line.key, line.value])).collect()
+}
+
+/// Not among the operations that others ask for; it is here to be compared.
+fn gomod_strict(encoded: &str) -> Answer {
+    read(encoded, GoMod::parse_strict, |file| {
+        json!([go_mod_out(&file), godebug_out(&file.godebug), file.tool, file.ignore])
+    })
+}
+
+/// Not among the operations that others ask for; it is here to be compared.
+fn gowork(encoded: &str) -> Answer {
+    read(encoded, GoWork::parse, |file| {
+        let (go, toolchain) = (file.go.unwrap_or_default(), file.toolchain.unwrap_or_default());
+        json!([go, toolchain, godebug_out(&file.godebug), file.uses, replace_out(&file.replace)])
+    })
+}
+
+/// Not among the operations that others ask for; it is here to be compared.
+fn info(text: &str) -> Answer {
+    let info = Info::parse(text.as_bytes());
+    // Go's zero time stands for none.
+    let zero = Timestamp::parse_compact("00010101000000");
+    info.map(|info| {
+        let time = info.time.filter(|time| Some(*time) != zero);
+        json!([info.version.as_str(), time.map(|time| time.to_string()).unwrap_or_default()])
+    })
+    .into()
+}
+
+/// Not among the operations that others ask for; it is here to be compared.
+fn goproxy(list: &str) -> Answer {
+    let read = ProxyList::parse(list);
+    read.map(|list| {
+        let entries = list.entries().iter().map(|entry| {
+            let text = match &entry.entry {
+                Entry::Url(url) => url,
+                Entry::Direct => "direct",
+                Entry::Off => "off",
+            };
+            let separator = match entry.separator {
+                Separator::Comma => ",",
+                Separator::Pipe => "|",
+                Separator::End => "",
+            };
+            json!([text, separator])
+        });
+        entries.collect::<Value>()
+    })
+    .into()
 }
