@@ -1,2 +1,55 @@
-//! The larder command.
-fn main() {}
+//! The `larder` command: read the configuration, build, announce, wait, drain.
+
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod logging;
+mod render;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use mimalloc::MiMalloc;
+
+use cli::{Cli, Command, Common};
+use commands::Outcome;
+use config::{Config, Environment};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(common) => {
+            configured(&common, |config, environment| commands::serve::run(&config, environment))
+        }
+        Command::Config { common, output } => {
+            configured(&common, |config, _| commands::config::run(&config, output.format))
+        }
+        Command::Verify { common, output, restart, rebuild_index } => {
+            let options = commands::verify::Options { format: output.format, restart, rebuild_index };
+            configured(&common, |config, _| commands::verify::run(&config, &options))
+        }
+        Command::Hash { paths, module, output } => {
+            commands::hash::run(&paths, module.as_deref(), output.format)
+        }
+        Command::Completions { shell } => commands::completions::run(shell),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(outcome) => outcome.report(),
+    }
+}
+
+/// Resolves the configuration for a command; all mistakes are usage errors.
+fn configured(
+    common: &Common,
+    command: impl FnOnce(Config, &Environment) -> Result<(), Outcome>,
+) -> Result<(), Outcome> {
+    let environment = Environment::of_this_process();
+    let config = Config::resolve(&environment, common.config.clone(), common.flags())
+        .map_err(Outcome::Configuration)?;
+    command(config, &environment)
+}

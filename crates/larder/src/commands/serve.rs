@@ -1,0 +1,160 @@
+//! `larder serve`: build, announce, wait, drain.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use larder_cache::{ChecksumDatabases, Engine, Metrics};
+use larder_server::{AppParts, Server, ServerControl, StartPageFacts, VersionFacts};
+use larder_store::{FailPoint, Store, StoreError, StoreOptions};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use super::Outcome;
+use crate::config::{Config, Environment};
+use crate::{clock, logging, render, wiring};
+
+/// Time for what was verified to reach the store after the last client is gone.
+const FLUSH: Duration = Duration::from_secs(10);
+
+/// Serves until SIGTERM or ctrl-c.
+pub(crate) fn run(config: &Config, environment: &Environment) -> Result<(), Outcome> {
+    logging::start(config);
+    // Whoever installed one before (tests) installed the same.
+    let _already = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let descriptors = raise_descriptor_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("larder")
+        .build()
+        .map_err(|error| Outcome::usage(&error, None))?;
+    runtime.block_on(serve(config, environment, descriptors))
+}
+
+async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> Result<(), Outcome> {
+    let upstreams = wiring::upstreams(config, environment).map_err(Outcome::Configuration)?;
+    let routes = wiring::routes(config, &upstreams).map_err(Outcome::Configuration)?;
+    let checksums = wiring::checksums(config).map_err(Outcome::Configuration)?;
+    let store = open_store(config, environment)?;
+    let databases = ChecksumDatabases::new(checksums, &store, &upstreams);
+    let metrics = Metrics::new();
+    let instance = upstreams.instance().clone();
+    let notices = upstreams.notices().to_vec();
+    let engine =
+        Engine::new(wiring::engine(config), store, upstreams, routes, Some(databases), metrics.clone());
+    let parts = AppParts {
+        backend: Arc::clone(&engine),
+        metrics,
+        version: VersionFacts {
+            name: "larder".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            revision: option_env!("LARDER_REVISION").map(str::to_owned),
+        },
+        start_page: StartPageFacts {
+            private_patterns: crate::config::settings::list(&config.private_patterns()),
+        },
+        instance,
+        id_seed: id_seed(),
+    };
+    let server = Server::bind(wiring::server(config, descriptors), parts)
+        .await
+        .map_err(|error| Outcome::usage(&error, None))?;
+    announce(config, &server, &notices);
+    let control = server.control();
+    let cut = server.run(stopped(control)).await;
+    if cut > 0 {
+        warn!(connections = cut, "{cut} connections were cut because their requests were not done in time");
+    }
+    engine.shutdown(FLUSH).await;
+    info!("stopped");
+    Ok(())
+}
+
+fn open_store(config: &Config, environment: &Environment) -> Result<Store, Outcome> {
+    let mut options = StoreOptions::new(config.path("data").unwrap_or_default(), clock::wall).exclusive();
+    if let Some(plan) = environment.non_empty("LARDER_FAIL_POINT") {
+        options.fail_point = Some(plan.parse::<FailPoint>().map_err(|error| Outcome::usage(&error, None))?);
+    }
+    Store::open(options).map_err(|error| {
+        let hint = match &error {
+            StoreError::Busy { .. } => "stop the other server, or name another folder with --data",
+            StoreError::NoSpace { .. } | StoreError::NoInodes { .. } => {
+                "make room, or name another folder with --data"
+            }
+            StoreError::Denied { .. } | StoreError::ReadOnly { .. } => {
+                "name a folder that this user may write with --data, or change the owner of this one"
+            }
+            _ => "name another folder with --data",
+        };
+        Outcome::usage(&error, hint.to_owned())
+    })
+}
+
+/// Prints the line to paste, and what a person has to know about private modules.
+fn announce<B: larder_server::Backend>(config: &Config, server: &Server<B>, notices: &[String]) {
+    for notice in config.notices.iter().chain(notices) {
+        warn!("{notice}");
+    }
+    if let Some((setting, value)) = config.values().find(|(setting, _)| setting.key == "goproxy") {
+        let chain = super::config::without_secrets(&value.text);
+        info!("asks {chain} ({}: {})", setting.key, value.origin);
+    }
+    let mut address = server.local_address();
+    if address.ip().is_unspecified() {
+        // What a client on this machine can use; others know the machine's name.
+        address.set_ip(if address.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            [0, 0, 0, 0, 0, 0, 0, 1_u16].into()
+        });
+    }
+    let scheme = if config.path("tls.certificate").is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{address}{}", config.text("base_path"));
+    let data = config.path("data").unwrap_or_default();
+    info!("larder {} serves on {url}, store in {}", env!("CARGO_PKG_VERSION"), data.display());
+    let private = config.private_patterns();
+    if private.is_empty() {
+        render::line(format_args!("export GOPROXY={url}"));
+    } else {
+        render::line(format_args!("export GOPROXY={url} GONOSUMDB={private}"));
+        info!(
+            "private modules ({private}): clients need that GONOSUMDB; with GOPRIVATE alone they would not ask Larder"
+        );
+    }
+}
+
+/// Waits for SIGTERM or ctrl-c; SIGHUP reads the TLS files again.
+async fn stopped<B: larder_server::Backend>(control: ServerControl<B>) {
+    let listen = |kind| signal(kind).map_err(|error| warn!("signals can't be received: {error}"));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
+        (listen(SignalKind::terminate()), listen(SignalKind::interrupt()), listen(SignalKind::hangup()))
+    else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => match control.reload_tls() {
+                Ok(()) => info!("the TLS files were read again"),
+                Err(error) => warn!("the old certificate stays in use: {error}"),
+            },
+        }
+    }
+    info!("stopping: running requests get time to finish");
+}
+
+/// Raises the soft limit on open files to the hard one and returns what holds now.
+fn raise_descriptor_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let held = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    // No limit at all would let connections take everything else.
+    held.unwrap_or(1 << 20)
+}
+
+/// Returns a number that differs from start to start.
+fn id_seed() -> u64 {
+    let since = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() << 20 ^ u64::from(since.subsec_nanos()) ^ u64::from(std::process::id()) << 40
+}
