@@ -21,6 +21,8 @@ use crate::settings::Limits;
 pub(crate) const SWEEP: Duration = Duration::from_millis(500);
 /// How many connections make room at once when the cap is reached.
 const BATCH: usize = 64;
+/// A connection as young as this may still be on the way to its request.
+const YOUNG_MS: u64 = 200;
 
 /// Milliseconds since the server began, renewed by each sweep and each accept.
 #[derive(Debug)]
@@ -213,14 +215,15 @@ impl Connection {
     }
 
     /// Returns how readily this connection makes room: half-open first, then idle, oldest first.
-    fn eviction_key(&self) -> Option<(bool, u64)> {
+    fn eviction_key(&self, now: u64) -> Option<(bool, u64)> {
         if self.in_flight.load(Relaxed) > 0 || self.is_readers_turn() || self.is_cut() {
             return None;
         }
-        match self.half_open_since() {
-            Some(since) => Some((false, since)),
-            None => Some((true, self.idle_ms.load(Relaxed))),
-        }
+        let key = match self.half_open_since() {
+            Some(since) => (false, since),
+            None => (true, self.idle_ms.load(Relaxed)),
+        };
+        (now.saturating_sub(key.1) >= YOUNG_MS).then_some(key)
     }
 }
 
@@ -330,9 +333,15 @@ impl Connections {
 
     /// Cuts a batch of half-open or idle connections, oldest first, and returns how many.
     pub(crate) fn make_room(&self) -> usize {
+        self.make_room_at(self.clock.tick())
+    }
+
+    fn make_room_at(&self, now: u64) -> usize {
         let open = self.lock();
-        let mut candidates: Vec<((bool, u64), &Arc<Connection>)> =
-            open.values().filter_map(|connection| Some((connection.eviction_key()?, connection))).collect();
+        let mut candidates: Vec<((bool, u64), &Arc<Connection>)> = open
+            .values()
+            .filter_map(|connection| Some((connection.eviction_key(now)?, connection)))
+            .collect();
         let batch = BATCH.min(candidates.len());
         if batch == 0 {
             return 0;
@@ -475,13 +484,15 @@ mod tests {
             drop(one.state().begin_request(false));
             one.state().idle_ms.store(index as u64, Relaxed);
         }
-        assert_eq!(all.make_room(), 64);
+        assert_eq!(all.make_room_at(YOUNG_MS / 2), 0, "all are young");
+        let now = ms(3600);
+        assert_eq!(all.make_room_at(now), 64);
         let cut = |range: std::ops::Range<usize>| open[range].iter().filter(|o| o.state().is_cut()).count();
         assert_eq!(cut(0..100), 0, "busy ones stay");
         assert_eq!(cut(150..200), 50, "half-open ones go first");
         assert_eq!(cut(100..114), 14, "then the longest idle");
-        assert_eq!(all.make_room(), 36);
-        assert_eq!(all.make_room(), 0);
+        assert_eq!(all.make_room_at(now), 36);
+        assert_eq!(all.make_room_at(now), 0);
         drop(busy);
         drop(open);
         assert_eq!(all.len(), 0);

@@ -211,9 +211,11 @@ fn http_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
 }
 
 async fn accept_one<B: Backend>(listener: &TcpListener, shared: &Arc<Shared<B>>) {
-    wait_for_room(shared).await;
     match listener.accept().await {
-        Ok((stream, peer)) => shared.begin(stream, peer),
+        Ok((stream, peer)) => {
+            wait_for_room(shared).await;
+            shared.begin(stream, peer);
+        }
         Err(error) if is_about_the_peer(&error) => {}
         Err(error) => {
             // Out of descriptors, most likely: idle connections hold some.
@@ -231,7 +233,9 @@ fn is_about_the_peer(error: &io::Error) -> bool {
     )
 }
 
-/// Waits until another connection fits, after telling half-open and idle ones to go.
+/// Waits until a connection that was just accepted fits, after telling half-open and idle ones to go.
+///
+/// Room is made for a client that is there, never ahead of one: else a full house would throw out guests all the time.
 async fn wait_for_room<B: Backend>(shared: &Arc<Shared<B>>) {
     let connections = &shared.connections;
     while connections.staying() >= shared.limits.connections {

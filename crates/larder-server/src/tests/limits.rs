@@ -112,9 +112,7 @@ fn busy_connections_are_not_closed_for_newcomers() {
     for stream in &mut busy {
         stream.write_all(b"GET /slow.example.com/s/@latest HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     }
-    while fake.asked().len() < 4 {
-        std::thread::yield_now();
-    }
+    server.until_asked(&fake, 4);
     let mut late = connect(&server);
     late.write_all(b"GET /example.com/a/@latest HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     fake.gate.add_permits(4);

@@ -10,6 +10,7 @@ mod wire;
 
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -71,6 +72,15 @@ impl Running {
     fn tell_to_stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
+        }
+    }
+
+    /// Waits until the backend was asked this often.
+    fn until_asked(&self, fake: &Fake, times: usize) {
+        let begun = Instant::now();
+        while fake.asked().len() < times {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{} of {times}", fake.asked().len());
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

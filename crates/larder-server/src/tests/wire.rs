@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_cache::{Body, Content, Served};
@@ -122,9 +121,7 @@ fn f_17_a_drain_finishes_what_is_in_flight() {
     for stream in &mut busy {
         stream.write_all(b"GET /slow.example.com/s/@v/v1.0.0.zip HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     }
-    while fake.asked().len() < busy.len() {
-        thread::yield_now();
-    }
+    server.until_asked(&fake, busy.len());
     // Connected, and silent so far: its request is still answered.
     let mut fresh = connect(&server);
     fresh.write_all(b"GET /example.com/a/@latest HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
@@ -151,9 +148,7 @@ fn a_drain_has_an_end() {
     let mut server = Running::start(&fake, settings);
     let mut stuck = connect(&server);
     stuck.write_all(b"GET /slow.example.com/s/@latest HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
-    while fake.asked().is_empty() {
-        thread::yield_now();
-    }
+    server.until_asked(&fake, 1);
     assert_eq!(server.wait(), 1);
 }
 
