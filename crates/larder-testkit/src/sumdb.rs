@@ -287,7 +287,7 @@ impl FakeSumdb {
             (_, "/supported") => SumdbReply::status(self.state().supported, ""),
             (_, "/latest") => {
                 let state = self.state();
-                let size = state.latest_size.unwrap_or(state.log.size());
+                let size = state.latest_size.unwrap_or_else(|| state.log.size());
                 let text = state.head_text(size, "");
                 SumdbReply::ok(self.sign(&text, state.forgery.as_ref()))
             }

@@ -43,7 +43,7 @@ impl FakeLog {
             }
             self.levels[level].push(hash);
             let row = &self.levels[level];
-            if row.len() % 2 != 0 {
+            if !row.len().is_multiple_of(2) {
                 return id;
             }
             hash = node(&row[row.len() - 2], &row[row.len() - 1]);
