@@ -37,6 +37,9 @@ pub use gosumdb::{DatabaseAddress, Gosumdb, GosumdbError};
 
 use database::{Database, LookupFailure};
 
+/// The longest list of patterns that still fits into a line for a client.
+const LONGEST_LIST: usize = 120;
+
 /// Which hash of a version is meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum What {
@@ -113,8 +116,12 @@ pub struct ChecksumSettings {
     pub head_freshness: Duration,
     /// How long "not known" is remembered; at most a minute, since versions get published.
     pub unknown_freshness: Duration,
-    /// How long one source may take for one answer.
+    /// How long one source may take for one answer: a proxy and the database itself have to fit into a client's wait.
     pub ask_limit: Duration,
+    /// How long a proxy is left alone that could not say whether it carries the database.
+    pub doubt_freshness: Duration,
+    /// How long a client waits for a status; what it waited for goes on.
+    pub status_budget: Duration,
     /// How long after it was seen a newer head is checked when nobody waits for it.
     pub audit_delay: Duration,
 }
@@ -129,7 +136,9 @@ impl ChecksumSettings {
             private: Patterns::parse(""),
             head_freshness: Duration::from_secs(10),
             unknown_freshness: Duration::from_secs(60),
-            ask_limit: database::ASK_LIMIT,
+            ask_limit: Duration::from_secs(15),
+            doubt_freshness: Duration::from_secs(2),
+            status_budget: Duration::from_secs(34),
             audit_delay: Duration::from_secs(2),
         }
     }
@@ -204,7 +213,7 @@ impl ChecksumDatabases {
         };
         match line {
             Ok(expected) if expected == *hash => Ok(Verdict::Match),
-            Ok(expected) => Err(ChecksumFailure::Mismatch { database: name(), expected, got: hash.clone() }),
+            Ok(expected) => Err(ChecksumFailure::Mismatch { database: name(), expected, got: *hash }),
             Err(error) => Err(no_line(name(), &error)),
         }
     }
@@ -242,14 +251,20 @@ impl ChecksumDatabases {
         !is_toolchain(of) && (self.settings.skip.matches(module) || self.settings.private.matches(module))
     }
 
-    fn hidden_patterns(&self) -> String {
+    /// The patterns that a client has to keep from the database: all, or the one in question if they are many.
+    fn hidden_patterns(&self, of: &ModuleVersion) -> String {
         let mut all: Vec<&str> = Vec::new();
         for pattern in self.settings.private.iter().chain(self.settings.skip.iter()) {
             if !all.contains(&pattern) {
                 all.push(pattern);
             }
         }
-        all.join(",")
+        let list = all.join(",");
+        if list.len() <= LONGEST_LIST {
+            return list;
+        }
+        let fits = |pattern: &&str| Patterns::parse(pattern).matches(of.module().as_str());
+        all.into_iter().find(fits).map_or(list, str::to_owned)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One checksum database: look-ups that end in a record proven to stand in the signed log.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use larder_module::{
@@ -16,7 +16,7 @@ use larder_store::Store;
 use larder_upstream::{Chain, FetchError, Upstream, UpstreamName};
 use quick_cache::sync::Cache;
 use tokio::{sync::Semaphore, time::Instant};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::{
     ChecksumSettings,
@@ -25,7 +25,7 @@ use super::{
     gosumdb::DatabaseAddress,
     heads::Heads,
     source::{Source, Sources},
-    tiles::{From, Proven, Tiles, Wanted},
+    tiles::{Proven, Reach, Tiles, Wanted},
     trouble::Trouble,
 };
 
@@ -35,6 +35,8 @@ const KEPT_RECORDS: usize = 8_192;
 const KEPT_UNKNOWN: usize = 8_192;
 /// How many look-ups may be on their way at a time.
 const LOOKUPS: usize = 64;
+/// How many reports are remembered so as not to repeat them.
+const KEPT_REPORTS: usize = 256;
 
 /// A record that was proven, and the head under which it was.
 #[derive(Debug)]
@@ -81,6 +83,7 @@ pub(super) struct Database {
     flights: Arc<Flights<ModuleVersion, Result<Arc<Known>, LookupFailure>>>,
     pub(super) refreshes: Arc<Flights<(), Result<(), LookupFailure>>>,
     slots: Semaphore,
+    reported: Cache<String, ()>,
 }
 
 impl Database {
@@ -93,7 +96,7 @@ impl Database {
         let files = Files::new(store, address.name());
         let ask_proxies = address.explicit_url().is_none();
         Self {
-            sources: Sources::new(address.name(), direct, ask_proxies, settings.ask_limit),
+            sources: Sources::new(address.name(), direct, ask_proxies, &settings),
             tiles: Tiles::new(files.clone()),
             files,
             heads: Heads::default(),
@@ -102,6 +105,7 @@ impl Database {
             flights: Arc::default(),
             refreshes: Arc::default(),
             slots: Semaphore::new(LOOKUPS),
+            reported: Cache::new(KEPT_REPORTS),
             settings,
             address,
         }
@@ -156,7 +160,7 @@ impl Database {
             Some(head) if u64::try_from(lookup.id).is_ok_and(|id| id < head.size()) => head,
             _ => self.advance(&seen, None).await?,
         };
-        let proven = self.tiles.prove(head.head(), Wanted::record(lookup.id), From::Here).await?;
+        let proven = self.tiles.prove(head.head(), Wanted::record(lookup.id), Reach::Here).await?;
         let record = proven.record(lookup.id, &lookup.text).map_err(|_| Trouble::NotHeld)?;
         if !names(&record, of) {
             return Err(Trouble::NotHeld);
@@ -204,8 +208,7 @@ impl Database {
             }
         }
         if let Some(what) = &refusals.what {
-            warn!(database = self.name(), %of, what, "the checksum record of {of} was refused: {what}");
-            self.files.record_event("checksum-refused", &format!("{of}: {what}"));
+            self.report("checksum-refused", format!("{of}: {what}"));
         }
         Err(refusals.into_failure())
     }
@@ -253,10 +256,10 @@ impl Database {
         let order = compare_heads(head, seen).map_err(|fork| self.fork(&fork, Some(source)))?;
         let older = (order == HeadOrder::Older && !self.is_confirmed(seen)).then(|| seen.size());
         let wanted = Wanted { older, ..Wanted::record(lookup.id) };
-        let proven = match self.tiles.prove(head.head(), wanted, From::Both(source)).await {
+        let proven = match self.tiles.prove(head.head(), wanted, Reach::Both(source)).await {
             // The older head is checked for evidence only: the record has to fit the kept tree in any case.
             Err(Trouble::Fetch(_)) if older.is_some() => {
-                self.tiles.prove(head.head(), Wanted::record(lookup.id), From::Both(source)).await?
+                self.tiles.prove(head.head(), Wanted::record(lookup.id), Reach::Both(source)).await?
             }
             Ok(proven) if older.is_some() => {
                 self.check_consistent(&proven, seen, head, Some(source))?;
@@ -277,6 +280,16 @@ impl Database {
                 Err(Trouble::forged(source.name(), error.to_string()))
             }
         }
+    }
+
+    /// Logs and records that somebody lied, once for each lie: clients ask for the same again and again.
+    pub(super) fn report(&self, kind: &'static str, detail: String) {
+        if self.reported.get(&detail).is_some() {
+            return;
+        }
+        error!(database = self.name(), kind, "SECURITY: refused what was said for {}: {detail}", self.name());
+        self.files.record_event(kind, &detail);
+        self.reported.insert(detail, ());
     }
 
     /// Waits until everything verified is on the disk.
@@ -341,6 +354,3 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-/// How long a source may take for one small answer.
-pub(super) const ASK_LIMIT: Duration = Duration::from_secs(30);

@@ -20,12 +20,12 @@ use larder_module::sumdb::{
 use larder_store::Swap;
 use quick_cache::sync::Cache;
 use tokio::{sync::OnceCell, time::Instant};
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::{
     database::Database,
     source::Source,
-    tiles::{From, Proven, Wanted},
+    tiles::{Proven, Reach, Wanted},
     trouble::Trouble,
 };
 
@@ -178,7 +178,8 @@ impl Database {
         if order == HeadOrder::Same || self.is_confirmed(older) {
             return Ok(());
         }
-        let proven = self.tiles.prove(head.head(), Wanted::older(older.size()), From::source(source)).await?;
+        let proven =
+            self.tiles.prove(head.head(), Wanted::older(older.size()), Reach::source(source)).await?;
         self.check_consistent(&proven, older, head, source)
     }
 
@@ -214,7 +215,7 @@ impl Database {
             oldest: lagging.as_ref().map(SignedHead::size).filter(|size| *size <= to.size()),
             ..Wanted::default()
         };
-        let proven = self.tiles.prove(to.head(), wanted, From::source(source)).await?;
+        let proven = self.tiles.prove(to.head(), wanted, Reach::source(source)).await?;
         if let Some(kept) = &kept {
             self.check_consistent(&proven, &kept.signed, to, source)?;
         }
@@ -278,14 +279,7 @@ impl Database {
     /// Records the evidence of a fork. The kept head stays where it is.
     pub(super) fn fork(&self, evidence: &Misbehaviour, source: Option<&Source>) -> Trouble {
         let by = source.map(|source| source.name().clone());
-        error!(
-            database = self.name(),
-            upstream = by.as_ref().map(tracing::field::display),
-            %evidence,
-            "SECURITY: {} signed two histories that contradict each other",
-            self.name(),
-        );
-        self.files.record_event("checksum-fork", &describe(evidence));
+        self.report("checksum-fork", describe(evidence));
         Trouble::Fork { by }
     }
 

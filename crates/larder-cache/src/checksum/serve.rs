@@ -22,7 +22,7 @@ use larder_upstream::{Chain, UpstreamName};
 use super::{
     ChecksumDatabases,
     database::{Database, LookupFailure, Refusals},
-    tiles::From,
+    tiles::Reach,
     trouble::Trouble,
 };
 use crate::{Body, Content, Failure, Outcome, Reason, Served};
@@ -46,6 +46,22 @@ impl ChecksumDatabases {
             return Err(Failure::new(Reason::Absent, &headline, &[], &[advice]));
         };
         let chain = (!cached_only).then_some(chain);
+        let answer = self.answer(database, request, chain);
+        match tokio::time::timeout(self.settings.status_budget, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let headline = format!("{} has not answered yet; the question goes on", database.name());
+                Err(Failure::new(Reason::StillFetching, &headline, &[], &["ask again"]))
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        database: &Arc<Database>,
+        request: &ChecksumRequest,
+        chain: Option<&Chain>,
+    ) -> Result<Served, Failure> {
         match request {
             ChecksumRequest::Supported => Ok(served(Bytes::new(), Content::ChecksumSupported, None)),
             ChecksumRequest::Latest => database.serve_latest(chain).await,
@@ -65,8 +81,9 @@ impl ChecksumDatabases {
     /// A private name is never sent to a database, and its client is told how not to ask.
     fn private_lookup(&self, database: &Database, of: &ModuleVersion) -> Failure {
         let headline = format!("{of} is private here: {} is not asked about it", database.name());
-        let setting = format!("set GONOSUMDB={} beside GOPROXY", self.hidden_patterns());
-        let warning = "GOPRIVATE alone would make the go command go past this proxy";
+        let setting = format!("set GONOSUMDB={}", self.hidden_patterns(of));
+        let warning =
+            "GOPRIVATE alone would make the go command go past this proxy; it needs GONOPROXY=none beside it";
         let mut failure = Failure::new(Reason::Denied, &headline, &[], &[&setting, warning]);
         failure.private = true;
         failure
@@ -167,7 +184,7 @@ impl Database {
         tile: &Tile,
         chain: Option<&Chain>,
     ) -> Result<(Bytes, Option<UpstreamName>), Failure> {
-        let held = self.tiles.tile(head.head(), tile, From::Here).await;
+        let held = self.tiles.tile(head.head(), tile, Reach::Here).await;
         let (Err(_), Some(chain)) = (&held, chain) else {
             let bytes = held.map_err(|_| self.failure(&LookupFailure::NotHeld, &tile.to_string()))?;
             return Ok((bytes.0, None));
@@ -182,7 +199,7 @@ impl Database {
                     continue;
                 }
             }
-            match self.tiles.tile(head.head(), tile, From::Both(&source)).await {
+            match self.tiles.tile(head.head(), tile, Reach::Both(&source)).await {
                 Ok((bytes, proven)) => {
                     self.files.write_proof(Arc::new(proven)).await;
                     return Ok((bytes, Some(source.name().clone())));

@@ -15,14 +15,14 @@ use larder_module::sumdb::tile::Tile;
 use larder_upstream::{Chain, FetchCause, FetchError, Upstream, UpstreamKind, UpstreamName};
 use tokio::time::Instant;
 
+use super::ChecksumSettings;
+
 /// The most that a look-up or head may take: a record has a line or two and the head a few.
 const LIMIT: u64 = 64 << 10;
 /// How long it counts that a proxy carries the database.
 const SUPPORT_FRESH: Duration = Duration::from_secs(3_600);
 /// How long it counts that a proxy does not.
 const LACK_FRESH: Duration = Duration::from_secs(600);
-/// How long a proxy that could not say is left alone.
-const DOUBT_FRESH: Duration = Duration::from_secs(2);
 
 /// One place where the database can be asked.
 #[derive(Clone, Debug)]
@@ -92,16 +92,24 @@ pub(super) struct Sources {
     direct: Option<Source>,
     ask_proxies: bool,
     limit: Duration,
+    doubt_freshness: Duration,
     support: Mutex<HashMap<UpstreamName, Support>>,
 }
 
 impl Sources {
-    pub(super) fn new(name: &str, direct: Option<Upstream>, ask_proxies: bool, limit: Duration) -> Self {
+    pub(super) fn new(
+        name: &str,
+        direct: Option<Upstream>,
+        ask_proxies: bool,
+        settings: &ChecksumSettings,
+    ) -> Self {
+        let limit = settings.ask_limit;
         Self {
             prefix: format!("/sumdb/{name}").into(),
             direct: direct.map(|upstream| Source::new(upstream, &"".into(), limit)),
             ask_proxies,
             limit,
+            doubt_freshness: settings.doubt_freshness,
             support: Mutex::default(),
         }
     }
@@ -127,7 +135,7 @@ impl Sources {
         // Held while asking, so that hundreds of first look-ups ask once.
         let mut support = support.lock().await;
         if let Some((asked, said)) = &*support
-            && asked.elapsed() < freshness(said)
+            && asked.elapsed() < self.freshness(said)
         {
             return said.clone();
         }
@@ -139,12 +147,12 @@ impl Sources {
         *support = Some((Instant::now(), said.clone()));
         said
     }
-}
 
-fn freshness(said: &Result<bool, FetchError>) -> Duration {
-    match said {
-        Ok(true) => SUPPORT_FRESH,
-        Ok(false) => LACK_FRESH,
-        Err(_) => DOUBT_FRESH,
+    fn freshness(&self, said: &Result<bool, FetchError>) -> Duration {
+        match said {
+            Ok(true) => SUPPORT_FRESH,
+            Ok(false) => LACK_FRESH,
+            Err(_) => self.doubt_freshness,
+        }
     }
 }

@@ -96,7 +96,7 @@ pub(super) struct Tiles {
 
 /// Where tiles may come from.
 #[derive(Clone, Copy)]
-pub(super) enum From<'a> {
+pub(super) enum Reach<'a> {
     /// Only from memory and disk.
     Here,
     /// From memory and disk, and what is not there from a source.
@@ -105,7 +105,7 @@ pub(super) enum From<'a> {
     There(&'a Source),
 }
 
-impl<'a> From<'a> {
+impl<'a> Reach<'a> {
     pub(super) fn source(source: Option<&'a Source>) -> Self {
         source.map_or(Self::Here, Self::Both)
     }
@@ -121,12 +121,12 @@ impl Tiles {
         &self,
         head: &TreeHead,
         wanted: Wanted,
-        from: From<'_>,
+        from: Reach<'_>,
     ) -> Result<Proven, Trouble> {
         let (by, again) = match from {
-            From::Here => (None, None),
-            From::Both(source) => (Some(source.name()), Some(From::There(source))),
-            From::There(source) => (Some(source.name()), None),
+            Reach::Here => (None, None),
+            Reach::Both(source) => (Some(source.name()), Some(Reach::There(source))),
+            Reach::There(source) => (Some(source.name()), None),
         };
         let forged = |error: VerifyError| match by {
             Some(by) => Trouble::forged(by, error.to_string()),
@@ -150,7 +150,7 @@ impl Tiles {
         &self,
         head: &TreeHead,
         tile: &Tile,
-        from: From<'_>,
+        from: Reach<'_>,
     ) -> Result<(Bytes, Proven), Trouble> {
         let level = u32::try_from(tile.level()).map_err(|_| Trouble::NotHeld)?;
         // Any node of the tile makes the plan hold it: its first hash.
@@ -172,18 +172,18 @@ impl Tiles {
         }
     }
 
-    async fn bring(&self, plan: &TilePlan, from: From<'_>) -> Result<(Vec<Held>, bool), Trouble> {
+    async fn bring(&self, plan: &TilePlan, from: Reach<'_>) -> Result<(Vec<Held>, bool), Trouble> {
         let tiles = plan.tiles();
         let mut held: Vec<Option<Held>> = match from {
-            From::There(_) => vec![None; tiles.len()],
-            From::Here | From::Both(_) => self.bring_local(tiles).await,
+            Reach::There(_) => vec![None; tiles.len()],
+            Reach::Here | Reach::Both(_) => self.bring_local(tiles).await,
         };
         let any_local = held.iter().any(Option::is_some);
         let absent: Vec<usize> = (0..tiles.len()).filter(|index| held[*index].is_none()).collect();
         let source = match from {
-            From::Here if absent.is_empty() => return Ok((held.into_iter().flatten().collect(), any_local)),
-            From::Here => return Err(Trouble::NotHeld),
-            From::Both(source) | From::There(source) => source,
+            Reach::Here if absent.is_empty() => return Ok((held.into_iter().flatten().collect(), any_local)),
+            Reach::Here => return Err(Trouble::NotHeld),
+            Reach::Both(source) | Reach::There(source) => source,
         };
         // Boxed one by one: the compiler can't see that a closure's futures are `Send` for every lifetime.
         let mut fetches: Vec<BoxFuture<'_, Result<Bytes, Trouble>>> = Vec::with_capacity(absent.len());
