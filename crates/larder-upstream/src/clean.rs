@@ -99,6 +99,8 @@ fn redact(text: &str, secrets: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn shown(body: &str) -> Option<String> {
@@ -149,6 +151,26 @@ mod tests {
             for secret in ["canary", "user", "other", "sig=", "signature", "a:b", "git@"] {
                 assert!(!cleaned.contains(secret), "{cleaned}");
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_what_is_shown_is_harmless(body in proptest::collection::vec(any::<u8>(), 0..2000), text in ".{0,300}") {
+            for body in [&body[..], text.as_bytes()] {
+                if let Some(shown) = clean(body, None, &["canary".to_owned()]) {
+                    prop_assert!(!shown.is_empty() && shown.lines().count() <= LINES);
+                    prop_assert!(shown.chars().count() <= CHARACTERS + LINES);
+                    prop_assert!(shown.lines().all(|line| !line.is_empty() && line.chars().all(|c| !c.is_control())));
+                }
+                prop_assert!(one_line(&String::from_utf8_lossy(body)).chars().count() <= 80);
+            }
+        }
+
+        #[test]
+        fn a_secret_is_found_wherever_it_stands(before in "[ -~]{0,40}", after in "[ -~]{0,40}") {
+            let shown = clean(format!("x {before}canary{after}").as_bytes(), None, &["canary".to_owned()]);
+            prop_assert!(!shown.unwrap_or_default().contains("canary"));
         }
     }
 }

@@ -202,6 +202,8 @@ fn trim_machine(machine: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn user_for(netrc: &str, url: &str) -> Option<String> {
@@ -275,5 +277,16 @@ mod tests {
         assert!(!format!("{credentials:?}").contains("canary"));
         let header = credentials.netrc(&url).unwrap().header().unwrap();
         assert!(!format!("{header:?}").contains(header.to_str().unwrap()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_netrc_makes_the_reader_panic(text in "(machine|login|password|default|macdef|a.example.com|[ \\n\\t]|.){0,60}") {
+            let url = Url::parse("https://a.example.com/x").unwrap();
+            let credentials = Credentials::new().with_netrc(&text);
+            if let Some(credential) = credentials.netrc(&url) {
+                prop_assert!(text.contains("machine"), "{:?}", credential);
+            }
+        }
     }
 }

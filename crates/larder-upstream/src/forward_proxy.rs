@@ -243,6 +243,8 @@ fn ascii_domain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn decide(http: &str, https: &str, none: &str, url: &str) -> Option<String> {
@@ -348,5 +350,17 @@ mod tests {
             ForwardProxySettings { http: "http://user:canary@p.example.com".into(), ..Default::default() };
         assert!(!format!("{settings:?}").contains("canary"));
         assert!(!format!("{:?}", ForwardProxy::new(&settings)).contains("canary"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_makes_the_reader_panic(proxy in "[ -~]{0,30}", none in "([0-9a-f.:/\\[\\]*,-]|.){0,40}") {
+            let settings = ForwardProxySettings { http: proxy, https: String::new(), none };
+            let forward = ForwardProxy::new(&settings);
+            for url in ["http://a.example.com", "http://192.0.2.1:8080", "http://[2001:db8::1]"] {
+                let _ = forward.for_url(&Url::parse(url).unwrap());
+            }
+            prop_assert!(forward.for_url(&Url::parse("http://127.0.0.1").unwrap()).is_none());
+        }
     }
 }

@@ -4,15 +4,26 @@
 //! request that Larder sends carries a `Via` entry (RFC 9110 section 7.6.3) with a random name of this
 //! process; whoever passes the header on, another Larder included, brings it back to us, and the server
 //! answers such a request at once with [`Instance::loop_text`] and status 508.
+//!
+//! Many proxies don't pass the header on. For them [`Upstreams::find_loops`](crate::Upstreams::find_loops) asks for
+//! a module that only this process can know of; if that request arrives here, the upstream leads back to us.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// The name of this process among proxies.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Instance(Arc<str>);
+/// The name of this process among proxies. Clones are the same instance.
+#[derive(Clone)]
+pub struct Instance {
+    name: Arc<str>,
+    /// The numbers of the probes that have come back.
+    returned: Arc<Mutex<BTreeSet<usize>>>,
+}
+
+/// The host part of the modules that probes ask for; the top-level domain is reserved for names that don't exist.
+const PROBE_HOST: &str = "loop-check.invalid";
 
 impl Instance {
     /// The status that answers a request which has come back.
@@ -26,12 +37,40 @@ impl Instance {
     /// Returns the instance of that id; ids are letters, digits and dashes.
     pub fn named(id: &str) -> Self {
         let id: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-        Self(format!("larder-{id}").into())
+        Self { name: format!("larder-{id}").into(), returned: Arc::default() }
     }
 
     /// Returns the name as it stands in `Via`.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// Reports whether a module path is that of a probe which this process has sent, and takes note of its return.
+    ///
+    /// The server asks this of every module path before it looks anything up.
+    pub fn recognizes(&self, module: &str) -> bool {
+        let Some(number) = module
+            .strip_prefix(PROBE_HOST)
+            .and_then(|rest| rest.strip_prefix('/')?.strip_prefix(self.as_str())?.strip_prefix('/'))
+            .and_then(|number| number.parse().ok())
+        else {
+            return false;
+        };
+        let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
+        if returned.len() < 1024 {
+            returned.insert(number);
+        }
+        true
+    }
+
+    /// Returns the path of a probe's request.
+    pub(crate) fn probe_path(&self, number: usize) -> String {
+        format!("/{PROBE_HOST}/{}/{number}/@v/list", self.as_str())
+    }
+
+    /// Reports whether a probe has come back.
+    pub(crate) fn has_returned(&self, number: usize) -> bool {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
     }
 
     /// Reports whether a request with these headers has already passed through this process.
@@ -54,9 +93,17 @@ impl Instance {
 
 impl fmt::Debug for Instance {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.name)
     }
 }
+
+impl PartialEq for Instance {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Instance {}
 
 /// The proxies that a client's request has come through, to be passed on with the requests it causes.
 ///
@@ -110,6 +157,22 @@ mod tests {
         let via = Trail::of(&headers).via(&second);
         headers.insert(header::VIA, via);
         assert!(first.has_seen(&headers) && second.has_seen(&headers));
+    }
+
+    #[test]
+    fn probes_are_recognized() {
+        let own = Instance::random();
+        let path = own.probe_path(7);
+        let module = path.strip_prefix('/').unwrap().strip_suffix("/@v/list").unwrap();
+        assert!(module.parse::<larder_module::ModulePath>().is_ok(), "{module}");
+        assert!(!own.has_returned(7));
+        for other in
+            ["example.com/a", PROBE_HOST, "loop-check.invalid/larder-other/7", "loop-check.invalid/x", ""]
+        {
+            assert!(!own.recognizes(other), "{other}");
+        }
+        assert!(own.recognizes(module));
+        assert!(own.clone().has_returned(7) && !own.has_returned(8));
     }
 
     #[test]

@@ -189,6 +189,13 @@ impl HttpUpstream {
         HttpBody::begin(Arc::clone(self), path.to_owned(), errand.clone(), answer, offset).await
     }
 
+    /// Sends one request of which only the sending matters.
+    pub(crate) async fn probe(&self, path: &str, deadline: Instant) {
+        if let Ok(answer) = self.ask(path, HeaderMap::new(), Some(deadline), &Errand::default()).await {
+            drop(self.transport.read(answer, self.transport.limits.error, deadline).await);
+        }
+    }
+
     async fn ask(
         &self,
         path: &str,

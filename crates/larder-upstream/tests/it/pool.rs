@@ -70,6 +70,29 @@ async fn a_loop_over_another_proxy_can_be_recognized() {
 }
 
 #[tokio::test]
+async fn a_loop_over_a_proxy_that_forwards_no_headers_is_found_by_a_probe() {
+    let own = Instance::random();
+    let pool = Upstreams::new(UpstreamSettings { instance: own.clone(), ..quick() }).unwrap();
+    let looping = Server::start(move |head, _| {
+        // What arrives back at Larder's own server is the path alone.
+        let module = head.path().trim_start_matches('/').split("/@v/").next().unwrap_or_default().to_owned();
+        match own.recognizes(&module) {
+            true => vec![Step::Stall],
+            false => reply(200, "", good_body(head.path())),
+        }
+    })
+    .await;
+    let sane = Server::start(|_, _| reply(404, "", "")).await;
+    for url in [looping.url(), sane.url(), "https://192.0.2.1".to_owned()] {
+        pool.at(&url).unwrap();
+    }
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
+    let found: Vec<_> = pool.find_loops(deadline).await.iter().map(ToString::to_string).collect();
+    assert_eq!(found, [looping.url()]);
+    assert_eq!((looping.requests(), sane.requests()), (1, 1));
+}
+
+#[tokio::test]
 async fn what_has_not_changed_is_not_sent_again() {
     let server =
         Server::start(|head, _| match (head.header("if-none-match"), head.header("if-modified-since")) {
