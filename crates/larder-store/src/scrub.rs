@@ -237,7 +237,8 @@ fn judge_mod(object: &StoredObject, recorded: Option<H1>) -> Judgement {
         return compare_with_record(h1, recorded);
     }
     match GoMod::parse_lax(&content) {
-        Ok(_) => Judgement::Good { h1: Some(h1), recorded: false },
+        Ok(GoMod { module: Some(_), .. }) => Judgement::Good { h1: Some(h1), recorded: false },
+        Ok(GoMod { module: None, .. }) => Judgement::Wrong("it names no module".to_owned()),
         Err(error) => Judgement::Wrong(format!("it is no go.mod: {error}")),
     }
 }

@@ -153,7 +153,19 @@ fn list_names_only_what_is_there(store: &Store, module: &larder_module::path::Mo
 
 #[test]
 fn killed_at_random_moments() {
-    let rounds = 50;
+    kill_at_random_moments(50);
+}
+
+#[test]
+#[ignore = "takes minutes; for the long run"]
+fn killed_a_thousand_times() {
+    for _ in 0..20 {
+        kill_at_random_moments(50);
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a failure has to be repeatable")]
+fn kill_at_random_moments(rounds: u64) {
     let seed = u64::from(std::process::id());
     println!("seed {seed}");
     let mut rng = Rng::new(seed);

@@ -80,6 +80,7 @@ fn a_broken_sync_of_the_folder_publishes_nothing() {
 }
 
 /// Runs this test program again where a small file system can be mounted without touching the machine.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn in_small_file_system(mount_options: &str, test: &str) {
     let folder = tempfile::tempdir().unwrap();
     let script = format!(
