@@ -5,6 +5,7 @@
 mod attacks;
 mod client;
 mod copies;
+mod live;
 mod outages;
 mod real_go;
 mod service;
