@@ -21,6 +21,8 @@ use crate::settings::Limits;
 pub(crate) const SWEEP: Duration = Duration::from_millis(500);
 /// How many connections make room at once when the cap is reached.
 const BATCH: usize = 64;
+/// How long a connection that was told to go may take to do so.
+const GOODBYE: Duration = Duration::from_secs(10);
 /// A connection as young as this may still be on the way to its request.
 const YOUNG_MS: u64 = 200;
 
@@ -189,6 +191,15 @@ impl Connection {
         past(self.idle_ms.load(Relaxed), limits.idle_timeout).then_some(CutReason::IdleTooLong)
     }
 
+    /// Reports whether a connection that is past a limit is to be cut without further ado.
+    fn is_overdue(&self, reason: CutReason, limits: &Limits, now: u64) -> bool {
+        let idle = Duration::from_millis(now.saturating_sub(self.idle_ms.load(Relaxed)));
+        match reason {
+            CutReason::HeadTooSlow | CutReason::ReaderTooSlow => true,
+            CutReason::IdleTooLong => idle > limits.idle_timeout + GOODBYE,
+        }
+    }
+
     fn judge_reader(&self, limits: &Limits, now: u64) -> Option<CutReason> {
         let written = self.written.load(Relaxed);
         let took = written.wrapping_sub(self.progress_written.load(Relaxed));
@@ -321,10 +332,13 @@ impl Connections {
         let mut cut: Vec<(CutReason, usize)> = Vec::new();
         for connection in self.lock().values() {
             let Some(reason) = connection.judge(limits, now) else { continue };
-            if self.cut(connection) {
-                match cut.iter_mut().find(|(known, _)| *known == reason) {
-                    Some((_, count)) => *count += 1,
-                    None => cut.push((reason, 1)),
+            // An idle HTTP/2 client is told first, so that no request of its crosses the close.
+            let asked_to_go = reason == CutReason::IdleTooLong && connection.give(Order::Drain);
+            if asked_to_go {
+                count_one(&mut cut, reason);
+            } else if connection.is_overdue(reason, limits, now) && self.cut(connection) {
+                if reason != CutReason::IdleTooLong {
+                    count_one(&mut cut, reason);
                 }
             }
         }
@@ -364,6 +378,13 @@ impl Connections {
                 connection.give(Order::Drain);
             }
         }
+    }
+}
+
+fn count_one(counts: &mut Vec<(CutReason, usize)>, reason: CutReason) {
+    match counts.iter_mut().find(|(known, _)| *known == reason) {
+        Some((_, count)) => *count += 1,
+        None => counts.push((reason, 1)),
     }
 }
 

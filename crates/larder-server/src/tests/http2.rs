@@ -1,6 +1,9 @@
 //! HTTP/2, and TLS that offers it.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use larder_cache::{Body, Content, Served};
 
@@ -91,4 +94,58 @@ async fn tls_offers_both_protocols() {
         let page = client.get(&url).send().await.expect("answered").text().await.expect("whole");
         assert!(page.contains(&format!("GOPROXY={url}<")), "{page}");
     }
+}
+
+/// A frame of a type, with flags, on a stream.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    let mut bytes = vec![length[1], length[2], length[3], kind, flags];
+    bytes.extend_from_slice(&stream.to_be_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// Sends the preface and then `attack`, until the server has had enough.
+fn flood(server: &Running, attack: impl Iterator<Item = Vec<u8>>) -> bool {
+    let mut stream = TcpStream::connect(server.address).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("sent");
+    stream.write_all(&frame(4, 0, 0, &[])).expect("sent");
+    for bytes in attack {
+        if stream.write_all(&bytes).is_err() {
+            return true;
+        }
+    }
+    loop {
+        match stream.read(&mut [0; 65_536]) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+#[test]
+fn t_28_floods_of_resets_and_continuations_end_the_connection() {
+    let fake = Arc::new(Fake::new());
+    let server = Running::plain(&fake);
+    // :method GET, :scheme http, :path /example.com/..., :authority h
+    let mut head = vec![0x82, 0x86, 0x04, 29];
+    head.extend_from_slice(b"/slow.example.com/s/@v/v1.mod");
+    head.extend_from_slice(&[0x41, 1, b'h']);
+    let resets = (0..50_000_u32).map(|n| {
+        let stream = n * 2 + 1;
+        let mut pair = frame(1, 0x5, stream, &head);
+        pair.extend(frame(3, 0, stream, &8_u32.to_be_bytes()));
+        pair
+    });
+    assert!(flood(&server, resets), "rapid resets");
+    let first = std::iter::once(frame(1, 0x1, 1, &head));
+    let filler: Vec<u8> =
+        [0x00, 1, b'x', 100].into_iter().chain([b'y'; 100]).collect::<Vec<u8>>().repeat(100);
+    let endless = first.chain((0..2_000).map(|_| frame(9, 0, 1, &filler)));
+    assert!(flood(&server, endless), "endless continuations");
+    assert!(flood(&server, (0..200_000).map(|_| frame(6, 0, 0, &[0; 7]))), "malformed pings");
+    let got = larder_testkit::client::get(&server.url, "/example.com/a/@latest").expect("answered");
+    assert_eq!(got.status, 200, "others are served");
 }

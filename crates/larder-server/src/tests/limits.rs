@@ -175,3 +175,64 @@ fn many_stalled_readers_hold_little_memory() {
     assert!(got.complete);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
+
+/// The resident memory of this process, its peak, in MiB.
+fn peak_memory() -> u64 {
+    let status = fs_err::read_to_string("/proc/self/status").expect("readable");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
+    line.split_whitespace().nth(1).expect("a number").parse::<u64>().expect("a number") / 1024
+}
+
+fn raise_descriptor_limit() {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = limit.maximum;
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).expect("raised");
+}
+
+#[test]
+#[ignore = "needs 19,000 descriptors; run alone"]
+fn f_10_nine_thousand_half_open_heads() {
+    raise_descriptor_limit();
+    let mut settings = ServerSettings::default();
+    settings.limits.connections = 8_000;
+    let server = Running::start(&Arc::new(Fake::new()), settings);
+    let mut worst = Duration::ZERO;
+    let mut halves = Vec::new();
+    for _ in 0..9 {
+        for _ in 0..1_000 {
+            let mut stream = connect(&server);
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost:");
+            halves.push(stream);
+        }
+        let begun = Instant::now();
+        assert_eq!(client::get(&server.url, "/example.com/a/@latest").expect("answered").status, 200);
+        worst = worst.max(begun.elapsed());
+    }
+    println!("worst answer {worst:?}, peak {} MiB", peak_memory());
+    assert!(worst < Duration::from_secs(1), "{worst:?}");
+    assert!(closed_after(&mut halves[8_999]) < Duration::from_secs(12));
+}
+
+#[test]
+#[ignore = "needs 5,000 descriptors and a memory of its own; run alone"]
+fn f_9_two_thousand_slow_readers() {
+    raise_descriptor_limit();
+    let mut settings = ServerSettings::default();
+    settings.limits.connections = 8_000;
+    let server = Running::start(&big(), settings);
+    let mut slow: Vec<TcpStream> = (0..2_000).map(|_| connect(&server)).collect();
+    for stream in &mut slow {
+        stream.write_all(GET_BIG).expect("sent");
+    }
+    let mut worst = Duration::ZERO;
+    for _ in 0..10 {
+        for stream in &mut slow {
+            stream.read_exact(&mut [0; 1024]).expect("slow, and served");
+        }
+        let begun = Instant::now();
+        assert!(client::get(&server.url, "/example.com/a/@v/v1.0.0.zip").expect("answered").complete);
+        worst = worst.max(begun.elapsed());
+    }
+    println!("worst zip {worst:?}, peak {} MiB", peak_memory());
+    assert!(peak_memory() < 256, "{} MiB", peak_memory());
+}
