@@ -118,7 +118,7 @@ impl Engine {
         let (h1, verified) = match key.kind() {
             ObjectKind::Mod => {
                 let h1 = hash_mod(&body);
-                let verified = self.confirm(route, key.of(), What::Mod, &h1).await?;
+                let verified = self.confirm(route, key.of(), What::Mod, &h1, &upstream.to_string()).await?;
                 (Some(h1), verified)
             }
             ObjectKind::Info | ObjectKind::Zip => (None, Verification::NotApplicable),
@@ -218,7 +218,7 @@ impl Engine {
             Received::Whole(h1) => h1,
             Received::Stopped(stopped) => return Err(self.stopped(key, stopped)),
         };
-        let verified = self.confirm(route, key.of(), What::Zip, &h1).await?;
+        let verified = self.confirm(route, key.of(), What::Zip, &h1, &upstream.to_string()).await?;
         let publication = Publication { h1: Some(h1), source: upstream.to_string(), verified };
         self.conclude_zip(key, spool, upstream, publication, slot).await
     }

@@ -187,7 +187,7 @@ impl Engine {
         what: What,
         h1: H1,
     ) -> Result<Examination, Failure> {
-        match self.confirm(route, key.of(), what, &h1).await {
+        match self.confirm(route, key.of(), what, &h1, "the store").await {
             Ok(verified) => Ok(Examination::Good(Examined {
                 h1: Some(h1),
                 source: object
@@ -334,7 +334,7 @@ impl Engine {
             None => return true,
         };
         let Ok((what, h1)) = hash else { return true };
-        match self.confirm(route, key.of(), what, &h1).await {
+        match self.confirm(route, key.of(), what, &h1, "the store").await {
             Ok(Verification::Unverified) => false,
             Ok(verified) => {
                 let examined = Examined {

@@ -24,12 +24,15 @@ pub(crate) fn mode_for(route: &Route, module: &ModulePath) -> VerifyMode {
 
 impl Engine {
     /// Asks the checksum database about a hash and decides by the route's mode what follows.
+    ///
+    /// `carrier` is whose bytes have that hash: the upstream that sent them, or the store.
     pub(crate) async fn confirm(
         &self,
         route: &Route,
         of: &ModuleVersion,
         what: What,
         hash: &H1,
+        carrier: &str,
     ) -> Result<Verification, Failure> {
         let mode = mode_for(route, of.module());
         let is_toolchain = of.module().as_str() == TOOLCHAIN_MODULE;
@@ -54,7 +57,7 @@ impl Engine {
                 &["its checksum database is switched off, and toolchains are always verified".to_owned()],
             )),
             Ok(Verdict::NotApplicable) => Ok(Verification::NotApplicable),
-            Err(failure) => self.judge(mode, of, what, failure),
+            Err(failure) => self.judge(mode, of, what, carrier, failure),
         }
     }
 
@@ -76,6 +79,7 @@ impl Engine {
         mode: VerifyMode,
         of: &ModuleVersion,
         what: What,
+        carrier: &str,
         failure: ChecksumFailure,
     ) -> Result<Verification, Failure> {
         let file = match what {
@@ -92,7 +96,7 @@ impl Engine {
                 }
             },
             ChecksumFailure::Mismatch { database, expected, got } => {
-                let detail = format!("{database} says {expected}, the upstream sent {got}");
+                let detail = format!("{database} says {expected}, {carrier} has {got}");
                 self.store.record_event("checksum-mismatch", &format!("{of}.{file}"), &detail);
                 self.metrics.event(Event::ChecksumMismatch);
                 tracing::error!(object = %of, kind = file, %expected, %got, "checksum mismatch: {of}.{file} was refused");
@@ -101,7 +105,7 @@ impl Engine {
                     &format!(
                         "checksum mismatch: {of}.{file} is not what it was when it was first published; nothing of it is served"
                     ),
-                    &[format!("{database} says {expected}"), format!("the upstream sent {got}")],
+                    &[format!("{database} says {expected}"), format!("{carrier} has {got}")],
                     &[
                         "the version was changed after its publication, or something tampers with the download",
                     ],

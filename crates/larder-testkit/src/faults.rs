@@ -209,6 +209,8 @@ pub(crate) struct Rule {
 impl Rule {
     /// Returns the fault when the rule strikes, counting it.
     pub(crate) fn strike(&mut self, path: &str) -> Option<Fault> {
+        // Where `RedirectForever` has led so far.
+        let path = path.trim_end_matches("/more");
         let aimed = self.endpoint.is_none_or(|endpoint| endpoint == Endpoint::of(path))
             && self.path.as_deref().is_none_or(|wanted| wanted == path);
         if !aimed || self.left == Some(0) {
