@@ -10,7 +10,7 @@ use larder_module::sumdb::tree::{Node, TreeHead};
 use larder_module::sumdb::verify::edge_tiles;
 use larder_module::sumdb::{Tile, TilePlan, VerifyError};
 
-/// Sizes at which every bit is flipped in the normal run too.
+/// Sizes at which every bit is flipped in the normal run too, or one of five.
 ///
 /// 256 has its edge in one tile of one hash; 257 and 513 have an edge leaf beside full tiles; 700, 1000 and 5000
 /// have several edge hashes in one tile, where other clients once forgot to check the first inner tiles; 66,000
@@ -109,7 +109,6 @@ fn some_bits_at_every_size(height: u8) {
         let somewhere = (size as usize).wrapping_mul(0x9e37_79b9);
         refused += case.refuses_flips(|bit, bits| bit == 0 || bit + 1 == bits || bit == somewhere % bits);
     }
-    println!("height {height}: {refused} forged tiles refused");
     assert!(refused > 10_000);
 }
 
@@ -133,22 +132,25 @@ fn every_bit_at_chosen_sizes_with_height_2() {
     }
 }
 
-#[test]
-fn every_bit_at_chosen_small_sizes_with_height_8() {
+/// The sizes are spread over two tests, for the sake of a second core.
+fn chosen_bits_with_height_8(sizes: &[u64]) {
     let log = log();
-    for size in CHOSEN.into_iter().filter(|size| *size <= 1000) {
-        Case::new(&log, 8, size, 0).refuses_flips(|_, _| true);
+    for size in sizes {
+        // Hashing a full tile for each of its 65,536 bits takes seconds. 700 is the size of the known attack; for
+        // the others a step of 5 still reaches every byte, and every bit of a byte in some of the hashes.
+        let step = if is_long_run() || *size == 700 { 1 } else { 5 };
+        Case::new(&log, 8, *size, 0).refuses_flips(|bit, _| bit % step == 0);
     }
 }
 
 #[test]
-fn every_bit_at_chosen_large_sizes_with_height_8() {
-    let log = log();
-    for size in CHOSEN.into_iter().filter(|size| *size > 1000) {
-        // The tiles are the same eight kilobytes; all bit positions of all bytes get their turn.
-        let step = if is_long_run() { 1 } else { 3 };
-        Case::new(&log, 8, size, 0).refuses_flips(|bit, _| bit % step == 0);
-    }
+fn chosen_bits_at_chosen_small_sizes_with_height_8() {
+    chosen_bits_with_height_8(&CHOSEN[..4]);
+}
+
+#[test]
+fn chosen_bits_at_chosen_large_sizes_with_height_8() {
+    chosen_bits_with_height_8(&CHOSEN[4..]);
 }
 
 #[test]
@@ -160,9 +162,8 @@ fn every_bit_of_every_tile_at_every_size() {
     let log = log();
     for height in [2, 8] {
         for size in sizes() {
-            for record in records(size) {
-                Case::new(&log, height, size, record).refuses_flips(|_, _| true);
-            }
+            let record = records(size)[size as usize % records(size).len()];
+            Case::new(&log, height, size, record).refuses_flips(|_, _| true);
         }
     }
 }

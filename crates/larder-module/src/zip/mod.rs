@@ -44,6 +44,9 @@ pub enum ZipError {
         /// The limit.
         limit: usize,
     },
+    /// Entries share their packed bytes so often that reading them all would take for ever.
+    #[error("the zip's entries overlap")]
+    Overlap,
     /// An entry's content can't be read as Go would read it.
     #[error("zip entry {name:?}: {problem}")]
     Entry {
@@ -88,7 +91,9 @@ impl ZipError {
     pub fn is_read_failure(&self) -> bool {
         match self {
             Self::Read(_) => true,
-            Self::Format(_) | Self::Limit { .. } | Self::Entry { .. } | Self::Rules(_) => false,
+            Self::Format(_) | Self::Limit { .. } | Self::Overlap | Self::Entry { .. } | Self::Rules(_) => {
+                false
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod raw_zip;
 #[rustfmt::skip]
 mod tables;
 mod zip_cases;
+pub mod zip_table;
 
 use crate::Rng;
 use serde_json::{Map, Value, json};

@@ -2,21 +2,24 @@
 
 use super::Question;
 use super::raw_zip::{Descriptor, RawEntry, RawZip, deflate};
+use super::zip_table::{MODULE, VERSION, prefixed, zip_table};
 use crate::Rng;
 use fs_err as fs;
 use std::path::Path;
 
-const MODULE: &str = "example.com/m";
-const VERSION: &str = "v1.0.0";
-
-/// Writes that many zips below the folder and returns the questions about them.
+/// Writes the table's zips and that many others below the folder and returns the questions about them.
 pub(super) fn questions(rng: &mut Rng, folder: &Path, count: usize) -> Vec<Question> {
-    let mut questions = Vec::with_capacity(2 * count);
-    for number in 0..count {
+    let mut questions = Vec::new();
+    let table: Vec<Vec<u8>> = zip_table().into_iter().map(|case| case.bytes).collect();
+    let table_size = table.len();
+    let others = std::iter::repeat_with(|| None).take(count);
+    for (number, bytes) in table.into_iter().map(Some).chain(others).enumerate() {
         let path = folder.join(format!("{number}.zip"));
-        fs::write(&path, zip(rng)).unwrap_or_else(|error| panic!("{error}"));
+        let bytes = bytes.unwrap_or_else(|| zip(rng));
+        fs::write(&path, bytes).unwrap_or_else(|error| panic!("{error}"));
         let path = path.to_string_lossy().into_owned();
         let (module, version) = match rng.below(40) {
+            _ if number < table_size => (MODULE, VERSION),
             0 => (MODULE, "v1.0"),
             1 => (MODULE, "v1.0.0+incompatible"),
             2 => ("example.com/M", VERSION),
@@ -52,10 +55,6 @@ fn zip(rng: &mut Rng) -> Vec<u8> {
         damage(rng, &mut bytes);
     }
     bytes
-}
-
-fn prefixed(name: &str) -> String {
-    format!("{MODULE}@{VERSION}/{name}")
 }
 
 const NAMES: &[&str] = &[
