@@ -199,16 +199,10 @@ impl Disk {
         Ok(())
     }
 
-    /// Writes a mark, which is found whole or not at all unless the power fails.
-    ///
-    /// A mark's name says what matters and is synced with the folder. Its content is derived from the object and is
-    /// derived again where it can't be read, so it is not worth a sync of its own.
-    pub(crate) fn write_mark(&self, temporary: &Path, target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    /// Puts a mark, an empty file whose name says it all and is synced with its folder.
+    pub(crate) fn write_mark(&self, temporary: &Path, target: &Path) -> Result<(), StoreError> {
         let remove = RemoveOnDrop(temporary.to_path_buf());
-        let file = self.create_file(temporary)?;
-        if !bytes.is_empty() {
-            self.write_at(&file, temporary, bytes, 0)?;
-        }
+        self.create_file(temporary)?;
         self.replace(temporary, target)?;
         std::mem::forget(remove);
         Ok(())

@@ -179,6 +179,7 @@ impl Store {
         let serve_lock = if options.exclusive { Some(lock_for_serving(&layout)?) } else { None };
         refuse_split_folder(&layout)?;
         let (staging, swept) = StagingFolder::open(&disk, &layout.staging)?;
+        refuse_full_disk(&disk, &staging)?;
         let (index, state) = Index::open(&disk, &layout.index)?;
         if let IndexState::Replaced { why, aside } = &state {
             warn!(
@@ -567,6 +568,13 @@ fn lock_for_serving(layout: &Layout) -> Result<File, StoreError> {
         }
         Err(std::fs::TryLockError::Error(error)) => Err(StoreError::from_io("lock", path, error)),
     }
+}
+
+/// Finds out now, with an error that says so, whether the disk takes anything. SQLite would only say that it can't open.
+fn refuse_full_disk(disk: &Disk, staging: &StagingFolder) -> Result<(), StoreError> {
+    let path = durable::RemoveOnDrop(staging.fresh_path());
+    let file = disk.create_file(&path.0)?;
+    disk.write_at(&file, &path.0, &[0; 4096], 0)
 }
 
 fn refuse_split_folder(layout: &Layout) -> Result<(), StoreError> {

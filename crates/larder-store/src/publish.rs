@@ -97,7 +97,7 @@ fn write_marks(
     let unverified = folder.join(key.unverified_name());
     match verified {
         Verification::Unverified => {
-            inner.disk.write_mark(&inner.staging.fresh_path(), &unverified, b"")?;
+            inner.disk.write_mark(&inner.staging.fresh_path(), &unverified)?;
         }
         Verification::Verified | Verification::NotApplicable => {
             if unverified.exists() {
@@ -112,7 +112,7 @@ fn write_marks(
     match h1 {
         Some(h1) => {
             let text = h1.to_string();
-            inner.disk.write_mark(&inner.staging.fresh_path(), &ziphash, text.as_bytes())?;
+            inner.disk.write_whole(&inner.staging.fresh_path(), &ziphash, text.as_bytes())?;
         }
         None if ziphash.exists() => inner.disk.remove(&ziphash)?,
         None => {}

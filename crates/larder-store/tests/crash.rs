@@ -44,6 +44,8 @@ fn publish_version(store: &Store, path: &str, version: &str, mut acknowledge: im
 }
 
 /// Reads its orders from standard input: folder, plan, first number, how many versions.
+///
+/// The plan counts from the moment when the store is open; behind an exclamation mark from the start.
 #[test]
 #[ignore = "started by the tests of this program"]
 fn victim() {
@@ -51,9 +53,11 @@ fn victim() {
     let mut order = || orders.next().expect("an order").expect("an order");
     let (root, plan) = (order(), order());
     let (first, count): (u64, u64) = (order().parse().unwrap(), order().parse().unwrap());
-    let fail_point =
-        if plan.is_empty() { FailPoint::counting() } else { plan.parse::<FailPoint>().expect("a plan") };
-    fail_point.arm(false);
+    let fail_point = match plan.trim_start_matches('!') {
+        "" => FailPoint::counting(),
+        plan => plan.parse::<FailPoint>().expect("a plan"),
+    };
+    fail_point.arm(plan.starts_with('!'));
     let mut options = options(Path::new(&root));
     options.fail_point = Some(fail_point.clone());
     let store = Store::open(options.exclusive()).expect("the store opens");
@@ -92,6 +96,12 @@ fn start(root: &Path, plan: &str, first: u64, count: u64, under: &[&str]) -> Chi
 
 /// Waits for the end of a victim; returns what it acknowledged and how many steps it counted.
 fn outcome(child: &mut Child, lines: impl Iterator<Item = std::io::Result<String>>) -> (Vec<ObjectKey>, u64) {
+    let outcome = parse_acknowledged(lines);
+    child.wait().expect("the victim ends");
+    outcome
+}
+
+fn parse_acknowledged(lines: impl Iterator<Item = std::io::Result<String>>) -> (Vec<ObjectKey>, u64) {
     let mut acknowledged = Vec::new();
     let mut steps = 0;
     for line in lines.map_while(Result::ok) {
@@ -107,7 +117,6 @@ fn outcome(child: &mut Child, lines: impl Iterator<Item = std::io::Result<String
             _ => {}
         }
     }
-    child.wait().expect("the victim ends");
     (acknowledged, steps)
 }
 
@@ -220,6 +229,29 @@ fn killed_at_each_step() {
 }
 
 #[test]
+fn killed_at_each_step_of_opening() {
+    let folder = quick_folder();
+    let mut acknowledged = Vec::new();
+    for step in 1.. {
+        // Each victim opens what the one before left.
+        let mut child = start(folder.path(), &format!("!kill@{step}"), 0, 0, &[]);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (_, steps) = outcome(&mut child, lines);
+        if steps > 0 {
+            assert!(step > 4, "{step} steps can't be all");
+            break;
+        }
+        if step == 1 {
+            publish_version(&open(folder.path()), "example.com/m0", "v1.0.0", |key| {
+                acknowledged.push(key.clone());
+            });
+        }
+        let count = examine(folder.path(), &acknowledged, &format!("killed at step {step} of opening"));
+        assert_eq!(count, 3);
+    }
+}
+
+#[test]
 fn killed_at_each_system_call() {
     let can_trace = Command::new("strace")
         .args(["-e", "inject=none", "true"])
@@ -251,4 +283,75 @@ fn killed_at_each_system_call() {
     }
     println!("killed at {kills} system calls");
     assert!(kills > 30, "{kills} calls can't be all");
+}
+
+/// Cuts the power: the file system forgets what was not synced. It needs root, loop devices and ext4.
+#[test]
+#[ignore = "for the long run"]
+fn power_cuts() {
+    let program = std::env::current_exe().unwrap();
+    let output = Command::new("unshare")
+        .args([
+            "-m",
+            program.to_str().unwrap(),
+            "--exact",
+            "power_cuts_in_private",
+            "--ignored",
+            "--nocapture",
+        ])
+        .output();
+    let output = output.expect("unshare is there");
+    let text = String::from_utf8_lossy(&output.stdout);
+    if text.contains("no loop device") {
+        eprintln!("skipped: no ext4 can be mounted here");
+        return;
+    }
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    println!("{text}");
+}
+
+#[test]
+#[ignore = "started by power_cuts where a mount stays private"]
+fn power_cuts_in_private() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, mount) = (folder.path().join("image"), folder.path().join("mount"));
+    fs_err::create_dir(&mount).unwrap();
+    let run = |script: &str| {
+        let script =
+            script.replace("IMAGE", image.to_str().unwrap()).replace("MOUNT", mount.to_str().unwrap());
+        Command::new("sh").args(["-c", &script]).status().is_ok_and(|status| status.success())
+    };
+    // A long commit interval, so that nothing gets to the disk by itself.
+    let mount_it = "mount -o loop,commit=300 IMAGE MOUNT";
+    if !run(&format!("truncate -s 256M IMAGE && mkfs.ext4 -q IMAGE && {mount_it}")) {
+        println!("no loop device");
+        return;
+    }
+    let seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    let mut rng = Rng::new(seed);
+    let root = mount.join("data");
+    let mut acknowledged = Vec::new();
+    for round in 0..40 {
+        let mut child = start(&root, "", round * 100_000, 100_000, &[]);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let objects = 1 + rng.below(30);
+        let mut early: Vec<std::io::Result<String>> = Vec::new();
+        while early.iter().flatten().filter(|line| line.starts_with("stored")).count() < objects {
+            early.push(Ok(lines.next().expect("the victim lives").unwrap()));
+        }
+        // What was printed up to here was acknowledged while the power was on.
+        let (stored, _) = parse_acknowledged(early.into_iter());
+        acknowledged.extend(stored);
+        let cut = "python3 -c 'import fcntl,os,struct; \
+            fcntl.ioctl(os.open(\"MOUNT\", os.O_RDONLY), 0x8004587d, struct.pack(\"I\", 2))'";
+        assert!(run(cut), "the power is cut");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(lines);
+        assert!(run(&format!("umount MOUNT && {mount_it}")), "it is mounted again");
+        examine(&root, &acknowledged, &format!("seed {seed}, power cut {round}"));
+    }
+    println!("40 power cuts, {} objects acknowledged", acknowledged.len());
+    assert!(run("umount MOUNT"));
 }

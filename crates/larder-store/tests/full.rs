@@ -128,6 +128,8 @@ fn on_a_small_disk() {
     };
     assert!(matches!(error, StoreError::NoSpace { .. }), "{error:?}");
     assert!(store.writable().is_err());
+    let opening = larder_store::Store::open(options(&root)).unwrap_err();
+    assert!(matches!(opening, StoreError::NoSpace { .. }), "a start says it plainly: {opening:?}");
     // Hits go on, rows and all, while the disk is full.
     let hit = store.sound_object(&small).unwrap().unwrap();
     assert!(hit.row.is_some());
