@@ -169,7 +169,7 @@ impl Engine {
                 Ok((What::Mod, hash_mod(&content)))
             }
             ObjectKind::Zip => match &row.h1 {
-                Some(h1) => Ok((What::Zip, h1.clone())),
+                Some(h1) => Ok((What::Zip, *h1)),
                 None => {
                     let h1 = self.inspect_stored(key, object).await.map_err(|error| error.to_string())?;
                     Ok((What::Zip, h1))

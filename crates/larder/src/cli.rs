@@ -91,6 +91,7 @@ Examples:
   larder hash go.mod            the line that ends in /go.mod in go.sum";
 
 /// Flags of the commands that work on a store.
+#[expect(clippy::doc_markdown, reason = "these comments are printed as they stand")]
 #[derive(Args, Debug, Default)]
 pub(crate) struct Common {
     /// Address to serve on, such as 127.0.0.1:3000, [::]:8080 or :8080 (LARDER_LISTEN).
