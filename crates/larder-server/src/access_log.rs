@@ -4,13 +4,14 @@
 //! formatted unless somebody listens to the target [`TARGET`]. Larder's own log may name private
 //! modules: it never leaves the machine by Larder's doing.
 
+use std::fmt::{self, Display};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{Method, StatusCode, Uri};
 
 use crate::metrics::HttpMetrics;
-use std::sync::Arc;
 
 /// The tracing target of access-log lines.
 pub const TARGET: &str = "larder::access";
@@ -70,7 +71,7 @@ impl RequestLog {
     }
 
     /// Notes that the body could not be finished.
-    pub(crate) fn broke_off(&mut self, error: &dyn std::fmt::Display) {
+    pub(crate) fn broke_off(&mut self, error: &dyn Display) {
         if let Some(line) = self.line.as_mut() {
             line.broke_off = Some(error.to_string());
         }
@@ -85,7 +86,7 @@ impl RequestLog {
             request_id = %line.id.as_str(),
             client = %line.client,
             method = %line.method,
-            path = %line.uri.path(),
+            path = %Printable(line.uri.path()),
             status = line.status.as_u16(),
             bytes = sent,
             duration_ms = u64::try_from(line.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -94,9 +95,22 @@ impl RequestLog {
             broken = line.broke_off.as_deref().unwrap_or("-"),
             "{} {} {}",
             line.method,
-            line.uri.path(),
+            Printable(line.uri.path()),
             line.status.as_u16(),
         );
+    }
+}
+
+/// Text from outside that can't forge a line or turn one around.
+struct Printable<'a>(&'a str);
+
+impl Display for Printable<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.bytes().all(|b| b.is_ascii_graphic()) {
+            formatter.write_str(self.0)
+        } else {
+            write!(formatter, "{}", self.0.escape_default())
+        }
     }
 }
 
@@ -135,6 +149,12 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn paths_are_printed_harmlessly() {
+        assert_eq!(Printable("/a/@v/v1.0.0+x%21").to_string(), "/a/@v/v1.0.0+x%21");
+        assert_eq!(Printable("/a\u{202e}b\n").to_string(), "/a\\u{202e}b\\n");
+    }
 
     #[test]
     fn ids_differ_and_are_hexadecimal() {

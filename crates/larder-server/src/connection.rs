@@ -336,10 +336,11 @@ impl Connections {
             let asked_to_go = reason == CutReason::IdleTooLong && connection.give(Order::Drain);
             if asked_to_go {
                 count_one(&mut cut, reason);
-            } else if connection.is_overdue(reason, limits, now) && self.cut(connection) {
-                if reason != CutReason::IdleTooLong {
-                    count_one(&mut cut, reason);
-                }
+            } else if connection.is_overdue(reason, limits, now)
+                && self.cut(connection)
+                && reason != CutReason::IdleTooLong
+            {
+                count_one(&mut cut, reason);
             }
         }
         cut

@@ -103,14 +103,25 @@ pub(crate) fn judge(
     own: &Instance,
 ) -> Result<Target, Refusal> {
     check_shape(parts, has_body)?;
-    if parts.headers.contains_key(http::header::VIA) && own.has_seen(&parts.headers) {
+    let target = match base.strip(parts.uri.path()) {
+        _ if parts.uri.query().is_some() => Err(Refusal::Query),
+        Some(path) => find(path, asks_for_stored_only(&parts.headers)),
+        None => Err(Refusal::OutsideBasePath),
+    };
+    // Both are asked: a probe has to be taken note of also when `Via` tells the same.
+    let is_probe = is_own_probe(&target, own);
+    if is_probe || (parts.headers.contains_key(http::header::VIA) && own.has_seen(&parts.headers)) {
         return Err(Refusal::Loop);
     }
-    if parts.uri.query().is_some() {
-        return Err(Refusal::Query);
+    target
+}
+
+/// Reports whether this is the question by which this process finds out about loops over proxies that pass no `Via` on.
+fn is_own_probe(target: &Result<Target, Refusal>, own: &Instance) -> bool {
+    match target {
+        Ok(Target::Protocol { request: ProxyRequest::List(module), .. }) => own.recognizes(module.as_str()),
+        _ => false,
     }
-    let path = base.strip(parts.uri.path()).ok_or(Refusal::OutsideBasePath)?;
-    find(path, asks_for_stored_only(&parts.headers))
 }
 
 fn check_shape(parts: &Parts, has_body: bool) -> Result<(), Refusal> {
@@ -388,6 +399,9 @@ mod tests {
         let via = format!("1.1 other, 1.1 {}", own.as_str());
         assert_eq!(ask("GET", "/example.com/a/@latest", &[("via", &via)]), Err(Refusal::Loop));
         assert!(ask("GET", "/example.com/a/@latest", &[("via", "1.1 nginx")]).is_ok());
+        let probe = format!("/loop-check.invalid/{}/0/@v/list", own.as_str());
+        assert_eq!(ask("GET", &probe, &[]), Err(Refusal::Loop));
+        assert!(ask("GET", "/loop-check.invalid/larder-other/0/@v/list", &[]).is_ok());
     }
 
     #[test]

@@ -305,3 +305,46 @@ async fn an_empty_file_has_an_empty_body() {
     let got = harness.get("/example.com/e/@v/v1.0.0.zip").await;
     assert_eq!((got.status, got.header("content-length")), (200, "0"));
 }
+
+/// Where a test's log lines go.
+#[derive(Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn one_log_line_a_request() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let harness = Harness::new();
+    let zip = harness.get("/example.com/a/@v/v1.0.0.zip").await;
+    let none = harness.ask("HEAD", "/example.com/none/@latest", &[]).await;
+    let log = String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("text");
+    let log: Vec<&str> = log.lines().collect();
+    assert_eq!(log.len(), 2, "{log:?}");
+    for (line, id, parts) in [
+        (
+            log[0],
+            zip.header("x-request-id"),
+            ["status=200", "bytes=1000000", "outcome=\"hit\"", "method=GET"],
+        ),
+        (log[1], none.header("x-request-id"), ["status=404", "bytes=0", "outcome=\"absent\"", "method=HEAD"]),
+    ] {
+        assert!(
+            line.contains(crate::ACCESS_LOG_TARGET) && line.contains(&format!("request_id={id}")),
+            "{line}"
+        );
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+}
