@@ -25,7 +25,7 @@ impl GoWork {
     ///
     /// # Errors
     ///
-    /// Lists every line that the go command would refuse.
+    /// Lists the first lines that the go command would refuse.
     pub fn parse(data: &[u8]) -> Result<Self, GoModError> {
         directive::read(data, Dialect::Work).map(Self::from)
     }

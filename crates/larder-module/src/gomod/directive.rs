@@ -2,10 +2,11 @@
 
 use super::{
     Exclude, GoDebug, GoMod, GoModError, LineError, LineFault, Replace, Require, Retract,
-    syntax::{self, Block, Line, Statement},
+    syntax::{self, Comments, Header, Line, Sink},
     words::{is_directory_path, is_go_version, is_toolchain, lenient_go_version, read_string, read_version},
 };
 use crate::{gowork::GoWork, path};
+use std::sync::Arc;
 
 /// Which file is read, and how.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,40 +40,24 @@ impl Dialect {
     }
 }
 
+/// How many errors are told of one file; it may have millions.
+const MAX_ERRORS: usize = 10;
+
 /// Reads go.mod and go.work alike; the latter's folders come as `uses`.
 pub(crate) fn read(data: &[u8], dialect: Dialect) -> Result<(GoMod, Vec<String>), GoModError> {
     let text = crate::unicode::lossy(data);
-    let syntax = syntax::parse(&text).map_err(|error| {
+    let mut reader = Reader {
+        dialect,
+        file: GoMod::default(),
+        uses: Vec::new(),
+        has_module: false,
+        errors: Vec::new(),
+        pending: None,
+    };
+    syntax::parse(&text, &mut reader).map_err(|error| {
         GoModError(vec![LineError { line: error.line, fault: LineFault::Syntax(error.message) }])
     })?;
-    let mut reader = Reader { dialect, file: GoMod::default(), uses: Vec::new(), has_module: false };
-    let mut errors = Vec::new();
-    for statement in &syntax.statements {
-        match statement {
-            Statement::Line(line) => {
-                let Some((directive, words)) = line.words.split_first() else { continue };
-                note(&mut errors, line.number, reader.line(directive, words, line, None));
-            }
-            Statement::Block(block) => match block.words[..] {
-                [directive] if dialect.has_block(directive) => {
-                    for line in &block.lines {
-                        note(
-                            &mut errors,
-                            line.number,
-                            reader.line(directive, &line.words, line, Some(block)),
-                        );
-                    }
-                }
-                _ if dialect == Dialect::Lax => {}
-                _ => note(&mut errors, block.number, Err(LineFault::UnknownBlock(block.words.join(" ")))),
-            },
-        }
-    }
-    if errors.is_empty() { Ok((reader.file, reader.uses)) } else { Err(GoModError(errors)) }
-}
-
-fn note(errors: &mut Vec<LineError>, line: usize, outcome: Result<(), LineFault>) {
-    errors.extend(outcome.err().map(|fault| LineError { line, fault }));
+    if reader.errors.is_empty() { Ok((reader.file, reader.uses)) } else { Err(GoModError(reader.errors)) }
 }
 
 impl From<(GoMod, Vec<String>)> for GoWork {
@@ -81,50 +66,127 @@ impl From<(GoMod, Vec<String>)> for GoWork {
     }
 }
 
-struct Reader {
+struct Reader<'a> {
     dialect: Dialect,
     file: GoMod,
     uses: Vec<String>,
     has_module: bool,
+    errors: Vec<LineError>,
+    pending: Option<Pending<'a>>,
 }
 
-impl Reader {
-    fn line(
-        &mut self,
-        directive: &str,
-        words: &[&str],
-        line: &Line<'_>,
-        block: Option<&Block<'_>>,
-    ) -> Result<(), LineFault> {
-        if !self.dialect.reads(directive) {
-            return Ok(());
+/// A line whose comments are not all known yet.
+struct Pending<'a> {
+    subject: Subject,
+    comments: Comments<'a>,
+    /// The comments of its block, which count where it has none.
+    block_text: Option<Arc<str>>,
+}
+
+/// What the comments of a line say something about.
+#[derive(Clone, Copy)]
+enum Subject {
+    Module,
+    /// The requirement of this index.
+    Require(usize),
+    /// The retraction of this index.
+    Retract(usize),
+}
+
+impl<'a> Sink<'a> for Reader<'a> {
+    fn line(&mut self, line: Line<'a>, block: Option<&Header<'a>>) {
+        let (directive, words) = match (block, line.words.split_first()) {
+            (Some(block), _) => (block.words[0], &line.words[..]),
+            (None, Some((directive, words))) => (*directive, words),
+            (None, None) => return,
+        };
+        let is_read = block.is_none_or(|block| block.words.len() == 1 && self.dialect.has_block(directive));
+        if !is_read || !self.dialect.reads(directive) {
+            return;
         }
+        match self.directive(directive, words) {
+            Ok(None) => {}
+            Ok(Some(subject)) => {
+                let block_text = block.map(Header::comment_text);
+                let pending = Pending { subject, comments: line.comments, block_text };
+                if line.is_single {
+                    self.pending = Some(pending);
+                } else {
+                    // Comments that are yet to come belong to an earlier line.
+                    self.apply(&pending);
+                }
+            }
+            Err(fault) => self.note(line.number, fault),
+        }
+    }
+
+    fn block(&mut self, header: &Header<'a>) {
+        let is_known = header.words.len() == 1 && self.dialect.has_block(header.words[0]);
+        if !is_known && self.dialect != Dialect::Lax {
+            self.note(header.number, LineFault::UnknownBlock(header.words.join(" ")));
+        }
+    }
+
+    fn late_comment(&mut self, comment: &'a str) {
+        if let Some(pending) = &mut self.pending {
+            pending.comments.suffix.push(comment);
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            self.apply(&pending);
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn note(&mut self, line: usize, fault: LineFault) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(LineError { line, fault });
+        }
+    }
+
+    /// Writes down what a line's comments say.
+    fn apply(&mut self, pending: &Pending<'_>) {
+        let text = || match &pending.block_text {
+            Some(text) if pending.comments.is_empty() => text.clone(),
+            _ => pending.comments.text(),
+        };
+        match pending.subject {
+            Subject::Module => self.file.deprecated = deprecation(&text()),
+            Subject::Require(index) => self.file.require[index].indirect = is_indirect(&pending.comments),
+            Subject::Retract(index) => self.file.retract[index].rationale = text(),
+        }
+    }
+
+    fn directive(&mut self, directive: &str, words: &[&str]) -> Result<Option<Subject>, LineFault> {
         let is_work = self.dialect == Dialect::Work;
         match directive {
-            "go" => self.go(words),
-            "toolchain" => self.toolchain(words),
-            "godebug" => self.godebug(words),
-            "replace" => {
-                self.file.replace.push(read_replace(words)?);
-                Ok(())
+            "go" => self.go(words)?,
+            "toolchain" => self.toolchain(words)?,
+            "godebug" => self.godebug(words)?,
+            "replace" => self.file.replace.push(read_replace(words)?),
+            "use" if is_work => self.uses.push(read_string(only("use", words)?)?),
+            "module" if !is_work => {
+                self.module(words)?;
+                return Ok(Some(Subject::Module));
             }
-            "use" if is_work => {
-                self.uses.push(read_string(only("use", words)?)?);
-                Ok(())
+            "require" if !is_work => {
+                let (path, version) = read_module(words)?;
+                self.file.require.push(Require { path, version, indirect: false });
+                return Ok(Some(Subject::Require(self.file.require.len() - 1)));
             }
-            "module" if !is_work => self.module(words, line, block),
-            "require" | "exclude" if !is_work => self.require(directive, words, line),
-            "retract" if !is_work => self.retract(words, line, block),
-            "tool" if !is_work => {
-                self.file.tool.push(read_string(only("tool", words)?)?);
-                Ok(())
+            "exclude" if !is_work => {
+                let (path, version) = read_module(words)?;
+                self.file.exclude.push(Exclude { path, version });
             }
-            "ignore" if !is_work => {
-                self.file.ignore.push(read_string(only("ignore", words)?)?);
-                Ok(())
-            }
-            unknown => Err(LineFault::UnknownDirective(unknown.into())),
+            "retract" if !is_work => return self.retract(words),
+            "tool" if !is_work => self.file.tool.push(read_string(only("tool", words)?)?),
+            "ignore" if !is_work => self.file.ignore.push(read_string(only("ignore", words)?)?),
+            unknown => return Err(LineFault::UnknownDirective(unknown.into())),
         }
+        Ok(None)
     }
 
     fn go(&mut self, words: &[&str]) -> Result<(), LineFault> {
@@ -161,53 +223,27 @@ impl Reader {
         Ok(())
     }
 
-    fn module(
-        &mut self,
-        words: &[&str],
-        line: &Line<'_>,
-        block: Option<&Block<'_>>,
-    ) -> Result<(), LineFault> {
+    fn module(&mut self, words: &[&str]) -> Result<(), LineFault> {
         if std::mem::replace(&mut self.has_module, true) {
             return Err(LineFault::Repeated("module"));
         }
-        self.file.deprecated = deprecation(&comment_text(line, block));
         self.file.module = Some(read_string(only("module", words)?)?);
         Ok(())
     }
 
-    fn require(&mut self, directive: &str, words: &[&str], line: &Line<'_>) -> Result<(), LineFault> {
-        let [path, version] = words else {
-            return Err(LineFault::Usage("module/path v1.2.3"));
-        };
-        let path = read_string(path)?;
-        let version = read_version(version)?;
-        check_major(&path, &version)?;
-        if directive == "require" {
-            self.file.require.push(Require { path, version, indirect: is_indirect(line) });
-        } else {
-            self.file.exclude.push(Exclude { path, version });
-        }
-        Ok(())
-    }
-
-    fn retract(
-        &mut self,
-        words: &[&str],
-        line: &Line<'_>,
-        block: Option<&Block<'_>>,
-    ) -> Result<(), LineFault> {
+    fn retract(&mut self, words: &[&str]) -> Result<Option<Subject>, LineFault> {
         let is_strict = self.dialect == Dialect::Strict;
         let (low, high, rest) = match read_interval(words) {
             Ok(interval) => interval,
             // Newer go commands may know other intervals.
-            Err(_) if !is_strict => return Ok(()),
+            Err(_) if !is_strict => return Ok(None),
             Err(fault) => return Err(fault),
         };
         if let Some(unexpected) = rest.first().filter(|_| is_strict) {
             return Err(LineFault::Unexpected((*unexpected).into()));
         }
-        self.file.retract.push(Retract { low, high, rationale: comment_text(line, block) });
-        Ok(())
+        self.file.retract.push(Retract { low, high, rationale: Arc::default() });
+        Ok(Some(Subject::Retract(self.file.retract.len() - 1)))
     }
 }
 
@@ -218,9 +254,13 @@ fn only<'a>(directive: &'static str, words: &[&'a str]) -> Result<&'a str, LineF
     }
 }
 
-/// Checks that a version fits a path; the path itself is not judged.
-fn check_major(path: &str, version: &str) -> Result<(), LineFault> {
-    path::check_path_major(version, path_major(path)?).map_err(LineFault::Major)
+/// Reads a module path and a version that fits it; the path itself is not judged.
+fn read_module(words: &[&str]) -> Result<(String, String), LineFault> {
+    let [path, version] = words else { return Err(LineFault::Usage("module/path v1.2.3")) };
+    let path = read_string(path)?;
+    let version = read_version(version)?;
+    path::check_path_major(&version, path_major(&path)?).map_err(LineFault::Major)?;
+    Ok((path, version))
 }
 
 fn path_major(path: &str) -> Result<&str, LineFault> {
@@ -276,24 +316,14 @@ fn read_replace(words: &[&str]) -> Result<Replace, LineFault> {
 }
 
 /// Reports whether the first comment behind a line is `indirect`, alone or with `;` and more.
-fn is_indirect(line: &Line<'_>) -> bool {
-    let Some(comment) = line.comments.suffix.first() else { return false };
+fn is_indirect(comments: &Comments<'_>) -> bool {
+    let Some(comment) = comments.suffix.first() else { return false };
     let mut words = comment.strip_prefix("//").unwrap_or(comment).split_whitespace();
     match (words.next(), words.next()) {
         (Some("indirect"), None) => true,
         (Some(first), Some(_)) => first == "indirect;",
         _ => false,
     }
-}
-
-/// Returns the text of a line's comments or, if it has none, of those of its block.
-fn comment_text(line: &Line<'_>, block: Option<&Block<'_>>) -> String {
-    let comments = match block {
-        Some(block) if line.comments.is_empty() => &block.comments,
-        _ => &line.comments,
-    };
-    let all = comments.before.iter().chain(&comments.suffix);
-    all.filter_map(|comment| comment.strip_prefix("//")).map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the paragraph that starts with `Deprecated:`, without that word.

@@ -7,6 +7,7 @@ mod syntax;
 mod words;
 
 use directive::Dialect;
+use std::sync::Arc;
 
 /// A go.mod file.
 ///
@@ -87,11 +88,11 @@ pub struct Retract {
     pub low: String,
     /// The last retracted version as written.
     pub high: String,
-    /// Why, from the comments.
-    pub rationale: String,
+    /// Why, from the comments; the lines of a block may share it.
+    pub rationale: Arc<str>,
 }
 
-/// A file that the go command refuses, with every reason it has.
+/// A file that the go command refuses, with the first reasons it has.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct GoModError(pub Vec<LineError>);
@@ -167,7 +168,7 @@ impl GoMod {
     ///
     /// # Errors
     ///
-    /// Lists every line that the go command would refuse.
+    /// Lists the first lines that the go command would refuse.
     pub fn parse_lax(data: &[u8]) -> Result<Self, GoModError> {
         directive::read(data, Dialect::Lax).map(|(file, _)| file)
     }
@@ -176,7 +177,7 @@ impl GoMod {
     ///
     /// # Errors
     ///
-    /// Lists every line that the go command would refuse.
+    /// Lists the first lines that the go command would refuse.
     pub fn parse_strict(data: &[u8]) -> Result<Self, GoModError> {
         directive::read(data, Dialect::Strict).map(|(file, _)| file)
     }

@@ -1,23 +1,29 @@
 //! The syntax that go.mod and go.work share: lines of words, blocks in parentheses, `//` comments.
 //!
 //! Comments matter, since they carry `indirect`, deprecations and the reasons of retractions. Whole-line comments
-//! belong to the line or block right below them. End-of-line comments are handed out afterwards, from the last to the first,
-//! each to the last element that ends before it and lies on one line; so a comment behind a word that spans
-//! lines (a quoted newline) lands on an earlier element. That is odd, and it is what the go command does.
+//! belong to the line or block right below them. An end-of-line comment belongs to the last element that ends before it
+//! and lies on one line; so a comment behind a word that spans lines (a quoted newline) lands on an earlier
+//! element. That is odd, and it is what the go command does.
+//!
+//! Lines are handed to a [`Sink`] as they are read and not kept: a hostile file of a few megabytes has millions of
+//! them.
 
 use crate::unicode;
+use std::{cell::OnceCell, sync::Arc};
 
-/// A file as lines and blocks.
-pub(crate) struct Syntax<'a> {
-    pub(crate) statements: Vec<Statement<'a>>,
-}
+/// What the lines of a file are handed to.
+pub(crate) trait Sink<'a> {
+    /// Takes a line; one that lies on a single line takes later end-of-line comments until the next [`Sink::settle`].
+    fn line(&mut self, line: Line<'a>, block: Option<&Header<'a>>);
 
-/// What stands at the top level of a file.
-pub(crate) enum Statement<'a> {
-    /// A line outside a block.
-    Line(Line<'a>),
-    /// A block.
-    Block(Block<'a>),
+    /// Takes the line and the words before the parenthesis of a block whose lines follow.
+    fn block(&mut self, header: &Header<'a>);
+
+    /// Takes an end-of-line comment for the last line that lies on a single line.
+    fn late_comment(&mut self, comment: &'a str);
+
+    /// Learns that the last line gets no more comments.
+    fn settle(&mut self);
 }
 
 /// Words of one line, and the comments that belong to it.
@@ -25,17 +31,23 @@ pub(crate) struct Line<'a> {
     pub(crate) number: usize,
     pub(crate) words: Vec<&'a str>,
     pub(crate) comments: Comments<'a>,
-    element: usize,
+    /// Reports whether it lies on a single line, which quoted newlines prevent.
+    pub(crate) is_single: bool,
 }
 
-/// Lines in parentheses.
-pub(crate) struct Block<'a> {
+/// What stands before the lines of a block.
+pub(crate) struct Header<'a> {
     pub(crate) number: usize,
-    /// What stands before the parenthesis.
     pub(crate) words: Vec<&'a str>,
-    pub(crate) lines: Vec<Line<'a>>,
-    pub(crate) comments: Comments<'a>,
-    element: usize,
+    comments: Comments<'a>,
+    text: OnceCell<Arc<str>>,
+}
+
+impl Header<'_> {
+    /// Returns the text of the comments above; the lines of the block share it.
+    pub(crate) fn comment_text(&self) -> Arc<str> {
+        self.text.get_or_init(|| self.comments.text()).clone()
+    }
 }
 
 /// The comments of a line or block, slashes included.
@@ -51,6 +63,13 @@ impl Comments<'_> {
     pub(crate) fn is_empty(&self) -> bool {
         self.before.is_empty() && self.suffix.is_empty()
     }
+
+    /// Returns the text without slashes and blank lines.
+    pub(crate) fn text(&self) -> Arc<str> {
+        let all = self.before.iter().chain(&self.suffix);
+        let lines: Vec<_> = all.filter_map(|comment| comment.strip_prefix("//")).map(str::trim).collect();
+        lines.join("\n").into()
+    }
 }
 
 /// A text that is not lines and blocks.
@@ -60,24 +79,11 @@ pub(crate) struct SyntaxError {
     pub(crate) message: &'static str,
 }
 
-/// Splits a file into lines and blocks.
-pub(crate) fn parse(text: &str) -> Result<Syntax<'_>, SyntaxError> {
-    let tokens = Lexer { text, at: 0, line: 1 }.all()?;
-    let mut parser = Parser { tokens, next: 0, elements: Vec::new(), suffixes: Vec::new() };
-    let mut statements = parser.file()?;
-    let mut assigned = assign(&parser.elements, &parser.suffixes);
-    for statement in &mut statements {
-        match statement {
-            Statement::Line(line) => line.comments.suffix = std::mem::take(&mut assigned[line.element]),
-            Statement::Block(block) => {
-                block.comments.suffix = std::mem::take(&mut assigned[block.element]);
-                for line in &mut block.lines {
-                    line.comments.suffix = std::mem::take(&mut assigned[line.element]);
-                }
-            }
-        }
-    }
-    Ok(Syntax { statements })
+/// Splits a file into lines and blocks; what was handed over before an error counts for nothing.
+pub(crate) fn parse<'a>(text: &'a str, sink: &mut impl Sink<'a>) -> Result<(), SyntaxError> {
+    let mut lexer = Lexer { text, at: 0, line: 1 };
+    let next = lexer.token()?;
+    Parser { lexer, next, sink, takes_comments: false }.file()
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -103,8 +109,6 @@ impl Kind {
 struct Token<'a> {
     kind: Kind,
     text: &'a str,
-    start: usize,
-    end: usize,
     line: usize,
     end_line: usize,
 }
@@ -118,17 +122,6 @@ struct Lexer<'a> {
 const BLOCK_COMMENT: &str = "mod files must use // comments, not /* */";
 
 impl<'a> Lexer<'a> {
-    fn all(mut self) -> Result<Vec<Token<'a>>, SyntaxError> {
-        let mut tokens = Vec::new();
-        loop {
-            let token = self.token()?;
-            tokens.push(token);
-            if token.kind == Kind::End {
-                return Ok(tokens);
-            }
-        }
-    }
-
     fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }
@@ -166,10 +159,10 @@ impl<'a> Lexer<'a> {
 
     fn take(&mut self, kind: Kind, length: usize) -> Token<'a> {
         let text = &self.rest()[..length];
-        let (start, line) = (self.at, self.line);
+        let line = self.line;
         self.at += length;
         self.line += text.matches('\n').count();
-        Token { kind, text, start, end: self.at, line, end_line: self.line }
+        Token { kind, text, line, end_line: self.line }
     }
 
     fn comment(&mut self) -> Token<'a> {
@@ -217,117 +210,74 @@ fn is_word_character(c: char) -> bool {
     !matches!(c, ' ' | '(' | ')' | '[' | ']' | '{' | '}' | ',') && unicode::is_print(c)
 }
 
-/// Where an element that end-of-line comments may belong to begins and ends.
-struct Element {
-    is_on_one_line: bool,
-    end: usize,
+struct Parser<'a, 's, S> {
+    lexer: Lexer<'a>,
+    next: Token<'a>,
+    sink: &'s mut S,
+    /// Reports whether the last element on a single line is a line that the sink has; it takes late comments.
+    takes_comments: bool,
 }
 
-struct Suffix<'a> {
-    start: usize,
-    text: &'a str,
-}
-
-/// Hands out end-of-line comments to elements, which are in the order of their ends.
-fn assign<'a>(elements: &[Element], suffixes: &[Suffix<'a>]) -> Vec<Vec<&'a str>> {
-    let mut assigned = vec![Vec::new(); elements.len()];
-    let mut left = suffixes;
-    for (element, assigned) in elements.iter().zip(&mut assigned).rev() {
-        if !element.is_on_one_line {
-            continue;
+impl<'a, S: Sink<'a>> Parser<'a, '_, S> {
+    /// Takes the next token; the end of the file again and again.
+    fn take(&mut self) -> Result<Token<'a>, SyntaxError> {
+        let token = self.next;
+        if token.kind != Kind::End {
+            self.next = self.lexer.token()?;
         }
-        let first = left.partition_point(|suffix| suffix.start < element.end);
-        assigned.extend(left[first..].iter().map(|suffix| suffix.text));
-        left = &left[..first];
-    }
-    assigned
-}
-
-struct Parser<'a> {
-    tokens: Vec<Token<'a>>,
-    next: usize,
-    elements: Vec<Element>,
-    suffixes: Vec<Suffix<'a>>,
-}
-
-impl<'a> Parser<'a> {
-    /// Returns the next token; the last one, the end, again and again.
-    fn peek(&self) -> Token<'a> {
-        self.tokens[self.next.min(self.tokens.len() - 1)]
+        Ok(token)
     }
 
-    fn take(&mut self) -> Token<'a> {
-        let token = self.peek();
-        self.next += 1;
-        if token.kind == Kind::SuffixComment {
-            self.suffixes.push(Suffix { start: token.start, text: token.text });
-        }
-        token
+    /// Notes an element on a single line that is no line of words: comments that come now are lost with it.
+    fn other_element(&mut self) {
+        self.sink.settle();
+        self.takes_comments = false;
     }
 
-    fn element(&mut self, first_line: usize, last_line: usize, end: usize) -> usize {
-        self.elements.push(Element { is_on_one_line: first_line == last_line, end });
-        self.elements.len() - 1
-    }
-
-    fn file(&mut self) -> Result<Vec<Statement<'a>>, SyntaxError> {
-        let mut statements = Vec::new();
-        let mut comments: Vec<Token<'a>> = Vec::new();
+    fn file(mut self) -> Result<(), SyntaxError> {
+        let mut comments = Vec::new();
         loop {
-            let token = self.peek();
-            match token.kind {
-                Kind::Comment => {
-                    self.take();
-                    comments.push(token);
-                }
+            match self.next.kind {
+                Kind::Comment => comments.push(self.take()?.text),
                 Kind::Newline | Kind::End => {
-                    self.take();
                     // Comments that nothing follows at once stand alone.
-                    if let Some(first) = comments.first() {
-                        let start = first.start;
+                    if !comments.is_empty() {
                         comments.clear();
-                        self.element(0, 0, start);
+                        self.other_element();
                     }
-                    if token.kind == Kind::End {
-                        return Ok(statements);
+                    if self.take()?.kind == Kind::End {
+                        self.sink.settle();
+                        return Ok(());
                     }
                 }
                 Kind::SuffixComment | Kind::Open | Kind::Close | Kind::Word => {
-                    let before = comments.drain(..).map(|comment| comment.text).collect();
-                    statements.push(self.statement(before)?);
+                    self.statement(std::mem::take(&mut comments))?;
                 }
             }
         }
     }
 
-    fn statement(&mut self, before: Vec<&'a str>) -> Result<Statement<'a>, SyntaxError> {
-        let first = self.take();
+    fn statement(&mut self, before: Vec<&'a str>) -> Result<(), SyntaxError> {
+        let first = self.take()?;
         let mut last = first;
         let mut words = vec![first.text];
-        let comments = Comments { before, ..Comments::default() };
         loop {
-            let token = self.take();
+            let token = self.take()?;
             match token.kind {
                 kind if kind.ends_line() => {
-                    let element = self.element(first.line, last.end_line, last.end);
-                    return Ok(Statement::Line(Line { number: first.line, words, comments, element }));
+                    self.end_line(first, last, token, words, before, None);
+                    return Ok(());
                 }
-                Kind::Open if self.peek().kind.ends_line() => {
-                    return Ok(Statement::Block(self.block(first, token, words, comments)?));
+                Kind::Open if self.next.kind.ends_line() => {
+                    return self.block(self.header(first, words, before), first.line);
                 }
-                Kind::Open if self.peek().kind == Kind::Close => {
-                    let close = self.take();
-                    if self.peek().kind.ends_line() {
-                        self.take();
-                        let (block, lines) = (self.close(first, token, close), Vec::new());
-                        let number = first.line;
-                        return Ok(Statement::Block(Block {
-                            number,
-                            words,
-                            lines,
-                            comments,
-                            element: block,
-                        }));
+                Kind::Open if self.next.kind == Kind::Close => {
+                    let close = self.take()?;
+                    if self.next.kind.ends_line() {
+                        self.take()?;
+                        self.sink.block(&self.header(first, words, before));
+                        self.other_element();
+                        return Ok(());
                     }
                     words.extend([token.text, close.text]);
                 }
@@ -340,73 +290,83 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Notes the elements of an empty block: its parentheses and itself, which is returned.
-    fn close(&mut self, first: Token<'a>, open: Token<'a>, close: Token<'a>) -> usize {
-        self.element(open.line, open.line, open.end);
-        self.element(close.line, close.line, close.end);
-        self.element(first.line, close.line, close.end)
+    fn header(&self, first: Token<'a>, words: Vec<&'a str>, before: Vec<&'a str>) -> Header<'a> {
+        let comments = Comments { before, suffix: Vec::new() };
+        Header { number: first.line, words, comments, text: OnceCell::new() }
     }
 
-    fn block(
-        &mut self,
-        first: Token<'a>,
-        open: Token<'a>,
-        words: Vec<&'a str>,
-        comments: Comments<'a>,
-    ) -> Result<Block<'a>, SyntaxError> {
-        self.element(open.line, open.line, open.end);
-        let mut lines: Vec<Line<'a>> = Vec::new();
+    /// Reads the lines of a block after its opening parenthesis.
+    fn block(&mut self, header: Header<'a>, first_line: usize) -> Result<(), SyntaxError> {
+        self.sink.block(&header);
+        self.other_element();
         let mut before: Vec<&'a str> = Vec::new();
+        let mut has_lines = false;
         loop {
-            let token = self.peek();
-            match token.kind {
+            match self.next.kind {
+                // It belongs to the parenthesis.
                 Kind::SuffixComment => {
-                    self.take();
+                    self.take()?;
                 }
                 Kind::Newline => {
-                    self.take();
-                    let keeps_blank = before.last().map_or(!lines.is_empty(), |last| !last.is_empty());
-                    if keeps_blank {
+                    self.take()?;
+                    if before.last().map_or(has_lines, |last| !last.is_empty()) {
                         before.push("");
                     }
                 }
-                Kind::Comment => {
-                    self.take();
-                    before.push(token.text);
-                }
-                Kind::End => return Err(SyntaxError { line: first.line, message: "unterminated block" }),
+                Kind::Comment => before.push(self.take()?.text),
+                Kind::End => return Err(SyntaxError { line: first_line, message: "unterminated block" }),
                 Kind::Close => {
-                    self.take();
-                    let after = self.peek();
-                    if !after.kind.ends_line() {
-                        return Err(SyntaxError { line: after.line, message: "expected newline after `)`" });
+                    self.take()?;
+                    if !self.next.kind.ends_line() {
+                        let message = "expected newline after `)`";
+                        return Err(SyntaxError { line: self.next.line, message });
                     }
-                    self.take();
-                    self.element(token.line, token.line, token.end);
-                    let element = self.element(first.line, token.line, token.end);
-                    return Ok(Block { number: first.line, words, lines, comments, element });
+                    self.take()?;
+                    self.other_element();
+                    return Ok(());
                 }
                 Kind::Open | Kind::Word => {
-                    let line = self.line(std::mem::take(&mut before));
-                    lines.push(line);
+                    has_lines = true;
+                    self.line(std::mem::take(&mut before), &header)?;
                 }
             }
         }
     }
 
-    fn line(&mut self, before: Vec<&'a str>) -> Line<'a> {
-        let first = self.take();
+    fn line(&mut self, before: Vec<&'a str>, header: &Header<'a>) -> Result<(), SyntaxError> {
+        let first = self.take()?;
         let mut last = first;
         let mut words = vec![first.text];
         loop {
-            let token = self.take();
+            let token = self.take()?;
             if token.kind.ends_line() {
-                let element = self.element(first.line, last.end_line, last.end);
-                let comments = Comments { before, ..Comments::default() };
-                return Line { number: first.line, words, comments, element };
+                self.end_line(first, last, token, words, before, Some(header));
+                return Ok(());
             }
             words.push(token.text);
             last = token;
+        }
+    }
+
+    /// Hands over a line, and the comment that ends it to whom it belongs.
+    fn end_line(
+        &mut self,
+        first: Token<'a>,
+        last: Token<'a>,
+        end: Token<'a>,
+        words: Vec<&'a str>,
+        before: Vec<&'a str>,
+        block: Option<&Header<'a>>,
+    ) {
+        let is_single = first.line == last.end_line;
+        if is_single {
+            self.sink.settle();
+            self.takes_comments = true;
+        }
+        let comments = Comments { before, suffix: Vec::new() };
+        self.sink.line(Line { number: first.line, words, comments, is_single }, block);
+        if end.kind == Kind::SuffixComment && self.takes_comments {
+            self.sink.late_comment(end.text);
         }
     }
 }

@@ -139,3 +139,25 @@ fn a_main_module() {
         assert_eq!(refused, bad != "exclude a v1", "{bad:?}");
     }
 }
+
+#[test]
+fn a_late_comment_finds_its_line_behind_others() {
+    let file = lax("retract v1.0.0\nretract v2.0.0 \"x\\\ny\" // why\n").expect("sound");
+    let rationales: Vec<_> = file.retract.iter().map(|line| &*line.rationale).collect();
+    assert_eq!(rationales, ["why", ""]);
+    let file = lax("require a v1.0.0\n\n// alone\n\nunknown \"x\\\ny\" // indirect\n").expect("sound");
+    assert!(!file.require[0].indirect, "the comment above stands between");
+}
+
+#[test]
+fn lines_of_a_block_share_its_comment() {
+    let text = format!("// {}\nretract (\n{})\n", "x".repeat(100_000), "v1.0.0\n".repeat(10_000));
+    let file = lax(&text).expect("sound");
+    assert!(Arc::ptr_eq(&file.retract[0].rationale, &file.retract[9_999].rationale));
+}
+
+#[test]
+fn a_file_of_nothing_but_errors_tells_ten() {
+    let error = GoMod::parse_lax("go\n".repeat(100_000).as_bytes()).expect_err("go takes an argument");
+    assert_eq!(error.0.len(), 10);
+}

@@ -138,7 +138,7 @@ fn read<F, E: ToString>(
 fn go_mod_out(file: &GoMod) -> Value {
     let require = file.require.iter().map(|line| json!([line.path, line.version, line.indirect]));
     let exclude = file.exclude.iter().map(|line| json!([line.path, line.version]));
-    let retract = file.retract.iter().map(|line| json!([line.low, line.high, line.rationale]));
+    let retract = file.retract.iter().map(|line| json!([line.low, line.high, &*line.rationale]));
     json!({
         "require": require.collect::<Value>(),
         "replace": replace_out(&file.replace),

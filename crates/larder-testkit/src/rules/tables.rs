@@ -195,7 +195,7 @@ pub(super) const GOOD_LINES: &[&str] = &[
     "require a v1.0.0 // indirect", "require b/v2 v2.1.0 // x", "require ( )", "retract v1.0.0 // why",
     "retract [v1.0.0, v1.1.0]", "// Deprecated: y", "// a comment", "//", "", "", "ignore ./x", "exclude a v1.0.0",
     "replace a => ../a", "replace a v1.0.0 => b v1.2.0", "godebug x=y", "tool a/b", "toolchain go1.22.1", "use ./a",
-    "unknown x y (z)", "unknown \"x\\\ny\" // indirect", "require (\na v1.0.0 // indirect\n\nb v1.0.0\n)",
+    "unknown x y (z)", "unknown \"x\\\ny\" // indirect", "retract v1.0.0 \"x\\\ny\" // z", "require (\na v1.0.0 // indirect\n\nb v1.0.0\n)",
     "// why\nretract (\nv1.0.0\n\nv1.1.0\n// c\n[v1.2.0, v1.3.0] // d\n)", "unknown (\nx\n)", "go (\n1.2\n)",
     "// Deprecated: b\nmodule (\nexample.com/a\n)", "replace (\na => ./b // c\n)", "use (\n.\n\"./b c\"\n)", "( x",
 ];
