@@ -17,12 +17,11 @@ use larder_module::{
 use larder_store::{AnswerKey, AnswerRow, ObjectKey, Question, Store};
 use larder_upstream::{Route, Wanted};
 use quick_cache::sync::Cache;
-use tokio::time::Instant;
 
 use crate::{
     Failure, Reason,
     aftermath::describe,
-    clock::age_text,
+    clock::{Moment, age_text},
     engine::Engine,
     failure::{clean, cut},
 };
@@ -37,7 +36,7 @@ struct Absence {
     note: String,
     learned: SystemTime,
     /// When this process was told; decides freshness.
-    asked: Instant,
+    asked: Moment,
 }
 
 /// The absences at hand; the store has them too.
@@ -78,7 +77,7 @@ impl Engine {
     /// Returns the absence that is still fresh.
     pub(crate) async fn fresh_absence(&self, route: &Route, wanted: &Wanted) -> Option<Failure> {
         let absence = self.absence(route, wanted).await?;
-        (absence.asked.elapsed() < self.settings.absence_freshness)
+        (self.settings.clock.age(absence.asked) < self.settings.absence_freshness)
             .then(|| self.absent(wanted, &absence, &[]))
     }
 
@@ -90,7 +89,11 @@ impl Engine {
             None => "the upstream".to_owned(),
         };
         let now = self.settings.clock.now();
-        let absence = Absence { note: cut(&clean(&note), LONGEST_NOTE), learned: now, asked: Instant::now() };
+        let absence = Absence {
+            note: cut(&clean(&note), LONGEST_NOTE),
+            learned: now,
+            asked: self.settings.clock.moment(),
+        };
         let row = AnswerRow {
             body: None,
             etag: None,
@@ -140,18 +143,12 @@ impl Engine {
             return None;
         }
         let age = self.settings.clock.since(row.checked_at);
-        let now = Instant::now();
         let absence = Arc::new(Absence {
             note: row.note.unwrap_or_default(),
             learned: row.checked_at,
-            // An instant before the machine started can't be told: such an absence is simply stale.
-            asked: now
-                .checked_sub(age)
-                .unwrap_or_else(|| now.checked_sub(Duration::from_secs(1)).unwrap_or(now)),
+            asked: self.settings.clock.moment_before(age),
         });
-        if now.checked_sub(age).is_some() {
-            self.absences.known.insert(key, Arc::clone(&absence));
-        }
+        self.absences.known.insert(key, Arc::clone(&absence));
         Some(absence)
     }
 

@@ -9,10 +9,10 @@ use larder_module::{path::ModulePath, request::ObjectKind};
 use larder_store::ObjectKey;
 use larder_upstream::{FetchCause, Route, WalkFailure, Wanted};
 use quick_cache::sync::Cache;
-use tokio::time::Instant;
 
 use crate::{
     Failure, Outcome, Reason,
+    clock::Moment,
     engine::Engine,
     failure::{attempt_line, reason_of},
     flight::{Ready, ReadyBody},
@@ -26,7 +26,7 @@ const REMEMBERED: usize = 4_096;
 /// Failures by key that have a bearing on the next attempt.
 #[derive(Debug)]
 pub(crate) struct Refusals {
-    refused: Cache<ObjectKey, (Instant, Arc<Failure>)>,
+    refused: Cache<ObjectKey, (Moment, Arc<Failure>)>,
     /// Bodies that broke off while clients received them: the next attempt is shown only when it is whole.
     cut: Cache<ObjectKey, ()>,
 }
@@ -78,7 +78,7 @@ impl Engine {
     /// Returns what is known already about an object that isn't stored, so that nobody need be asked.
     pub(crate) async fn remembered(&self, route: &Route, key: &ObjectKey) -> Option<Failure> {
         if let Some((since, failure)) = self.refusals.refused.get(key) {
-            let age = since.elapsed();
+            let age = self.settings.clock.age(since);
             if age < REFUSED_FOR {
                 return Some((*failure).clone().learned(age));
             }
@@ -116,7 +116,7 @@ impl Engine {
                 return Err(failure);
             }
             Reason::ChecksumMismatch | Reason::ChecksumUnknown | Reason::ChecksumSecurity => {
-                let entry = (Instant::now(), Arc::new(failure.clone()));
+                let entry = (self.settings.clock.moment(), Arc::new(failure.clone()));
                 self.refusals.refused.insert(key.clone(), entry);
                 return Err(failure);
             }

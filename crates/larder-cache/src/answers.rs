@@ -25,6 +25,7 @@ use crate::{
     Access, Body, Content, Failure, Outcome, Reason, Served,
     absence::{answer_key, read_answer},
     aftermath::describe,
+    clock::Moment,
     coalesce::Coalesce,
     computed::list_lines,
     engine::Engine,
@@ -48,7 +49,7 @@ pub(crate) struct Kept {
     validators: Validators,
     source: String,
     /// When this process was last told; decides freshness.
-    asked: Instant,
+    asked: Moment,
     fetched_at: std::time::SystemTime,
 }
 
@@ -73,7 +74,7 @@ impl Weighter<(Wanted, Arc<str>), Arc<Kept>> for ByBytes {
 /// A list with the stored versions in it, ready to be served.
 #[derive(Clone, Debug)]
 struct Merged {
-    of: Option<Instant>,
+    of: Option<Moment>,
     body: Bytes,
 }
 
@@ -140,7 +141,7 @@ impl Engine {
         let kept = self.kept_answer(route, wanted).await;
         let fresh_for = self.settings.answer_freshness;
         if let Some(kept) = &kept {
-            let age = kept.asked.elapsed();
+            let age = self.settings.clock.age(kept.asked);
             if age < fresh_for {
                 return Ok((self.body_of(wanted, kept).await, Outcome::Hit { age: Some(age) }));
             }
@@ -192,7 +193,7 @@ impl Engine {
             return self.absent_upstream(wanted, failure).await;
         }
         if let Some(kept) = kept {
-            let age = kept.asked.elapsed();
+            let age = self.settings.clock.age(kept.asked);
             return Ok((self.body_of(wanted, &kept).await, Outcome::Stale { age }));
         }
         if let Some(body) = self.computed(wanted).await {
@@ -342,7 +343,7 @@ impl Engine {
             body,
             validators,
             source: upstream.to_string(),
-            asked: Instant::now(),
+            asked: self.settings.clock.moment(),
             fetched_at,
         });
         let row = AnswerRow {
@@ -371,9 +372,7 @@ impl Engine {
         let row = read_answer(&self.store, answer_key(wanted, &chain)).await?;
         let body = row.body?;
         let age = self.settings.clock.since(row.checked_at);
-        let now = Instant::now();
-        // A machine that started later than the answer came can't tell an instant before its start: such an answer is old.
-        let asked = now.checked_sub(age).unwrap_or_else(|| long_ago(now));
+        let asked = self.settings.clock.moment_before(age);
         let kept = Arc::new(Kept {
             body,
             validators: Validators { etag: row.etag, last_modified: row.last_modified },
@@ -407,12 +406,4 @@ impl Engine {
 
 fn fitting(module: &ModulePath, version: &Version) -> Option<ModuleVersion> {
     ModuleVersion::new(module.clone(), version.clone()).ok()
-}
-
-/// Returns an instant that counts as older than any freshness.
-fn long_ago(now: Instant) -> Instant {
-    [86_400, 7_200, 3_601, 600, 61]
-        .into_iter()
-        .find_map(|seconds| now.checked_sub(Duration::from_secs(seconds)))
-        .unwrap_or(now)
 }

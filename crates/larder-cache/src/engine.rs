@@ -108,7 +108,7 @@ impl Engine {
         metrics: Metrics,
     ) -> Arc<Self> {
         Arc::new(Self {
-            at_hand: AtHand::new(settings.memory_bytes, settings.open_files),
+            at_hand: AtHand::new(settings.memory_bytes, settings.open_files, settings.clock.clone()),
             board: Board::default(),
             tasks: Tasks::default(),
             slots: Slots::new(settings.fetches, settings.fetch_queue),

@@ -172,7 +172,7 @@ impl Engine {
             Err(error) => {
                 tracing::warn!(object = %key, %error, "{key} is served without being stored: {error}");
                 self.metrics.event(Event::Unstored);
-                (None, Outcome::Unstored { upstream }, Some(Instant::now() + UNSTORED_FOR))
+                (None, Outcome::Unstored { upstream }, Some(self.settings.clock.moment_after(UNSTORED_FOR)))
             }
         };
         Fetched {
@@ -414,7 +414,7 @@ impl Engine {
                     (&ready.body, ready.outcome.upstream().cloned())
                 {
                     let outcome = Outcome::Unstored { upstream };
-                    let expires = Some(Instant::now() + UNSTORED_FOR);
+                    let expires = Some(self.settings.clock.moment_after(UNSTORED_FOR));
                     self.at_hand.keep(&key, Ready { outcome, expires, ..ready });
                 }
             }

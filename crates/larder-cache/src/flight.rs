@@ -12,9 +12,9 @@ use std::{
 use bytes::Bytes;
 use larder_store::ObjectKey;
 use larder_upstream::UpstreamName;
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 
-use crate::{Body, Failure, Outcome, growing::Growing};
+use crate::{Body, Failure, Outcome, clock::Moment, growing::Growing};
 
 /// A whole, verified object, ready to be served to anyone.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Ready {
     pub(crate) modified: Option<SystemTime>,
     pub(crate) outcome: Outcome,
     /// Set for what could not be stored: from then on the store is tried again.
-    pub(crate) expires: Option<Instant>,
+    pub(crate) expires: Option<Moment>,
 }
 
 #[derive(Clone, Debug)]

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use larder_store::ObjectKey;
 use quick_cache::{Weighter, sync::Cache};
-use tokio::time::Instant;
 
-use crate::flight::{Ready, ReadyBody};
+use crate::{
+    WallClock,
+    flight::{Ready, ReadyBody},
+};
 
 /// The largest body that is kept in memory, and that is held back whole while it is being verified.
 pub(crate) const SMALL: u64 = 1 << 20;
@@ -32,19 +34,21 @@ impl Weighter<ObjectKey, Ready> for ByBytes {
 pub(crate) struct AtHand {
     small: Cache<ObjectKey, Ready, ByBytes>,
     files: Cache<ObjectKey, Ready>,
+    clock: WallClock,
 }
 
 impl AtHand {
-    pub(crate) fn new(memory_bytes: u64, open_files: usize) -> Self {
+    pub(crate) fn new(memory_bytes: u64, open_files: usize, clock: WallClock) -> Self {
         Self {
             small: Cache::with_weighter(4_096, memory_bytes, ByBytes),
             files: Cache::new(open_files.max(1)),
+            clock,
         }
     }
 
     pub(crate) fn find(&self, key: &ObjectKey) -> Option<Ready> {
         let ready = self.small.get(key).or_else(|| self.files.get(key))?;
-        if ready.expires.is_some_and(|expires| expires <= Instant::now()) {
+        if ready.expires.is_some_and(|expires| expires <= self.clock.moment()) {
             self.forget(key);
             return None;
         }

@@ -1,0 +1,9 @@
+//! The engine before fake upstreams: every rule that clients rely on.
+
+mod absence;
+mod answers;
+mod common;
+mod objects;
+mod storage;
+mod streaming;
+mod verification;
