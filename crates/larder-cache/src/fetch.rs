@@ -83,13 +83,14 @@ impl Engine {
         match self.fetch(route, &key, landing.flight()).await {
             Ok(fetched) => self.land(key, landing, fetched).await,
             Err(failure) => {
+                // Off the board before anybody's body breaks: who comes back at once must not join what just failed.
                 let shown = landing.flight().shown();
-                if let Some(growing) = &shown {
+                let result = self.after_failure(route, &key, failure, shown.is_some()).await;
+                landing.end(result.map_err(|failure| Stop::Failed(Arc::new(failure))));
+                if let Some(growing) = shown {
                     growing.abort();
                     self.metrics.event(Event::Aborted);
                 }
-                let result = self.after_failure(route, &key, failure, shown.is_some()).await;
-                landing.end(result.map_err(|failure| Stop::Failed(Arc::new(failure))));
             }
         }
     }
