@@ -18,16 +18,19 @@ pub(crate) fn clean(body: &[u8], content_type: Option<&str>, secrets: &[String])
     let mut kept = String::new();
     let mut left = CHARACTERS;
     for line in text.lines().map(printable_line).filter(|line| !line.is_empty()).take(LINES) {
-        if !kept.is_empty() {
-            kept.push('\n');
-        }
-        let count = line.chars().count();
+        let separator = if kept.is_empty() { "" } else { "\n" };
+        let count = line.chars().count() + separator.len();
         if count > left {
-            kept.extend(line.chars().take(left.saturating_sub(3)));
-            kept.push_str("...");
+            // Too little room for words to mean anything is left empty.
+            if left > 20 {
+                kept.push_str(separator);
+                kept.extend(line.chars().take(left - separator.len() - 3));
+                kept.push_str("...");
+            }
             break;
         }
         left -= count;
+        kept.push_str(separator);
         kept.push_str(&line);
     }
     (!kept.is_empty()).then_some(kept)
@@ -160,7 +163,7 @@ mod tests {
             for body in [&body[..], text.as_bytes()] {
                 if let Some(shown) = clean(body, None, &["canary".to_owned()]) {
                     prop_assert!(!shown.is_empty() && shown.lines().count() <= LINES);
-                    prop_assert!(shown.chars().count() <= CHARACTERS + LINES);
+                    prop_assert!(shown.chars().count() <= CHARACTERS);
                     prop_assert!(shown.lines().all(|line| !line.is_empty() && line.chars().all(|c| !c.is_control())));
                 }
                 prop_assert!(one_line(&String::from_utf8_lossy(body)).chars().count() <= 80);

@@ -5,12 +5,12 @@
 //! process; whoever passes the header on, another Larder included, brings it back to us, and the server
 //! answers such a request at once with [`Instance::loop_text`] and status 508.
 //!
-//! Many proxies don't pass the header on. For them [`Upstreams::find_loops`](crate::Upstreams::find_loops) asks for
-//! a module that only this process can know of; if that request arrives here, the upstream leads back to us.
+//! Many proxies don't pass the header on. A silent upstream is therefore asked for a module that only this process
+//! can know of; if that request arrives here ([`Instance::recognizes`]), the upstream leads back to us.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -19,11 +19,13 @@ use http::{HeaderMap, HeaderValue, header};
 pub struct Instance {
     name: Arc<str>,
     /// The numbers of the probes that have come back.
-    returned: Arc<Mutex<BTreeSet<usize>>>,
+    returned: Arc<Mutex<BTreeSet<u64>>>,
 }
 
 /// The host part of the modules that probes ask for; the top-level domain is reserved for names that don't exist.
 const PROBE_HOST: &str = "loop-check.invalid";
+/// More probes than this are not remembered: whoever knows our name could make them up.
+const MOST_PROBES: usize = 1024;
 
 impl Instance {
     /// The status that answers a request which has come back.
@@ -49,28 +51,30 @@ impl Instance {
     ///
     /// The server asks this of every module path before it looks anything up.
     pub fn recognizes(&self, module: &str) -> bool {
-        let Some(number) = module
+        let number = module
             .strip_prefix(PROBE_HOST)
             .and_then(|rest| rest.strip_prefix('/')?.strip_prefix(self.as_str())?.strip_prefix('/'))
-            .and_then(|number| number.parse().ok())
-        else {
-            return false;
-        };
-        let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
-        if returned.len() < 1024 {
+            .and_then(|number| number.parse().ok());
+        let Some(number) = number else { return false };
+        let mut returned = self.returned();
+        if returned.len() < MOST_PROBES {
             returned.insert(number);
         }
         true
     }
 
     /// Returns the path of a probe's request.
-    pub(crate) fn probe_path(&self, number: usize) -> String {
+    pub(crate) fn probe_path(&self, number: u64) -> String {
         format!("/{PROBE_HOST}/{}/{number}/@v/list", self.as_str())
     }
 
-    /// Reports whether a probe has come back.
-    pub(crate) fn has_returned(&self, number: usize) -> bool {
-        self.returned.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
+    /// Reports whether a probe has come back, and forgets it.
+    pub(crate) fn has_returned(&self, number: u64) -> bool {
+        self.returned().remove(&number)
+    }
+
+    fn returned(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports whether a request with these headers has already passed through this process.
@@ -165,14 +169,13 @@ mod tests {
         let path = own.probe_path(7);
         let module = path.strip_prefix('/').unwrap().strip_suffix("/@v/list").unwrap();
         assert!(module.parse::<larder_module::ModulePath>().is_ok(), "{module}");
-        assert!(!own.has_returned(7));
         for other in
             ["example.com/a", PROBE_HOST, "loop-check.invalid/larder-other/7", "loop-check.invalid/x", ""]
         {
             assert!(!own.recognizes(other), "{other}");
         }
         assert!(own.recognizes(module));
-        assert!(own.clone().has_returned(7) && !own.has_returned(8));
+        assert!(own.clone().has_returned(7) && !own.has_returned(7) && !own.has_returned(8));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A captive portal answers 200 with a page, a misconfigured mirror with another version, a half-broken
 //! one with nothing. Peers pass such answers on or store them; here they become
-//! [`FetchCause::BadContent`](crate::FetchCause::BadContent), which blames the upstream and never means absence.
+//! [`FetchCause::BadContent`], which blames the upstream and never means absence.
 
 use larder_module::gomod::GoMod;
 use larder_module::info::Info;

@@ -24,6 +24,7 @@ mod resolver;
 mod retry;
 mod routes;
 mod settings;
+mod suspect;
 mod tls;
 mod transport;
 mod upstream;

@@ -1,6 +1,7 @@
 //! An upstream that speaks the `GOPROXY` protocol over HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,6 +16,7 @@ use crate::instance::Trail;
 use crate::judge::judge;
 use crate::name::{Origin, UpstreamName};
 use crate::retry::Attempts;
+use crate::suspect::Suspect;
 use crate::transport::{Answer, Failed, Request, Transport, check_encoding, content_type};
 use crate::upstream::{Fresh, Resume, SmallReply};
 use crate::validators::Validators;
@@ -28,6 +30,7 @@ pub(crate) struct HttpUpstream {
     pub(crate) origin: Origin,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) transport: Arc<Transport>,
+    pub(crate) suspect: Suspect,
     /// Without user info.
     url: Url,
     own: Option<Credential>,
@@ -48,7 +51,15 @@ impl HttpUpstream {
         breaker: Arc<Breaker>,
         transport: Arc<Transport>,
     ) -> Self {
-        Self { name: UpstreamName::of_url(&url), origin, breaker, transport, url, own }
+        Self {
+            name: UpstreamName::of_url(&url),
+            origin,
+            breaker,
+            transport,
+            suspect: Suspect::default(),
+            url,
+            own,
+        }
     }
 
     /// Asks for something small, judges it, and asks again where that may help.
@@ -189,13 +200,6 @@ impl HttpUpstream {
         HttpBody::begin(Arc::clone(self), path.to_owned(), errand.clone(), answer, offset).await
     }
 
-    /// Sends one request of which only the sending matters.
-    pub(crate) async fn probe(&self, path: &str, deadline: Instant) {
-        if let Ok(answer) = self.ask(path, HeaderMap::new(), Some(deadline), &Errand::default()).await {
-            drop(self.transport.read(answer, self.transport.limits.error, deadline).await);
-        }
-    }
-
     async fn ask(
         &self,
         path: &str,
@@ -210,27 +214,42 @@ impl HttpUpstream {
         &self,
         path: &str,
         headers: HeaderMap,
-        first_byte: std::time::Duration,
+        first_byte: Duration,
         deadline: Option<Instant>,
         errand: &Errand,
     ) -> Result<Answer, Failed> {
+        let request = self.request(path, headers, first_byte, deadline, errand);
+        let probe = |path: String| async move {
+            let (patience, errand) = (Duration::from_secs(10), Errand::default());
+            let request = self.request(&path, HeaderMap::new(), patience, None, &errand);
+            drop(self.transport.send(request).await);
+        };
+        tokio::select! {
+            answer = self.transport.send(request) => answer,
+            () = self.suspect.found_out(&self.transport, &self.origin, probe) => Err(FetchCause::Loop.into()),
+        }
+    }
+
+    fn request<'a>(
+        &'a self,
+        path: &str,
+        headers: HeaderMap,
+        first_byte: Duration,
+        deadline: Option<Instant>,
+        errand: &'a Errand,
+    ) -> Request<'a> {
         let mut url = self.url.clone();
         let joined = format!("{}{}", url.path().trim_end_matches('/'), percent_encode(path));
         url.set_path(&joined);
-        let request = Request {
-            url,
-            own: self.own.as_ref(),
-            headers,
-            first_byte,
-            deadline,
-            private: errand.private,
-            trail: &errand.trail,
-        };
-        self.transport.send(request).await
+        let own = self.own.as_ref();
+        Request { url, own, headers, first_byte, deadline, private: errand.private, trail: &errand.trail }
     }
 
     /// Asks the breaker for leave to begin.
     fn begin<'a>(&'a self, path: &'a str, deadline: Option<Instant>) -> Result<Series<'a>, FetchCause> {
+        if self.suspect.leads_back() {
+            return Err(FetchCause::Loop);
+        }
         let pass = self.breaker.admit()?;
         Ok(Series { upstream: self, path, attempts: Attempts::begin(self.transport.retries, deadline), pass })
     }

@@ -67,6 +67,8 @@ pub struct Timeouts {
     pub zip_first_byte: Duration,
     /// Between two pieces of a body.
     pub between_bytes: Duration,
+    /// An upstream at a local or private address that is silent for this long is checked for leading back to us.
+    pub suspicion: Duration,
 }
 
 impl Default for Timeouts {
@@ -76,6 +78,7 @@ impl Default for Timeouts {
             first_byte: Duration::from_secs(30),
             zip_first_byte: Duration::from_secs(120),
             between_bytes: Duration::from_secs(30),
+            suspicion: Duration::from_secs(2),
         }
     }
 }

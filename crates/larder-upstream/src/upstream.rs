@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -336,35 +335,6 @@ impl Upstreams {
         Ok(Inner::Http(Arc::clone(upstream)))
     }
 
-    /// Finds out which upstreams lead back to this process, once its server listens.
-    ///
-    /// Only upstreams at local and private addresses are asked: a public proxy can't have us as its upstream, and
-    /// need not hear of us at every start. For each one this is a single request for a module that doesn't exist,
-    /// whose answer doesn't matter; the server recognizes it by [`Instance::recognizes`].
-    pub async fn find_loops(&self, deadline: Deadline) -> Vec<UpstreamName> {
-        let upstreams: Vec<_> = {
-            let http = self.shared.http.lock().unwrap_or_else(PoisonError::into_inner);
-            http.values().cloned().collect()
-        };
-        let mut probes = tokio::task::JoinSet::new();
-        for (number, upstream) in upstreams.into_iter().enumerate() {
-            let instance = self.instance().clone();
-            probes.spawn(async move {
-                let probe = async {
-                    if is_near(upstream.origin.host()).await {
-                        upstream.probe(&instance.probe_path(number), deadline).await;
-                    }
-                };
-                // A loop that holds the probe up until the deadline is one all the same.
-                let _ = tokio::time::timeout_at(deadline, probe).await;
-                instance.has_returned(number).then(|| upstream.name.clone())
-            });
-        }
-        let mut found: Vec<_> = probes.join_all().await.into_iter().flatten().collect();
-        found.sort();
-        found
-    }
-
     /// Returns what every HTTP upstream does at the moment, sorted by name.
     pub fn states(&self) -> Vec<UpstreamState> {
         let http = self.shared.http.lock().unwrap_or_else(PoisonError::into_inner);
@@ -389,18 +359,6 @@ impl fmt::Debug for Upstreams {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.states().iter().map(|state| &state.name)).finish()
     }
-}
-
-/// Reports whether a host has an address of this machine or of a private network.
-async fn is_near(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let Ok(addresses) = tokio::net::lookup_host((host, 0)).await else { return false };
-    addresses.into_iter().any(|address| match address.ip().to_canonical() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
-        IpAddr::V6(ip) => {
-            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified()
-        }
-    })
 }
 
 /// Reads the user info of a URL. A name without a password counts: some proxies take a token there.

@@ -70,26 +70,53 @@ async fn a_loop_over_another_proxy_can_be_recognized() {
 }
 
 #[tokio::test]
-async fn a_loop_over_a_proxy_that_forwards_no_headers_is_found_by_a_probe() {
+async fn a_loop_over_a_proxy_that_forwards_no_headers_is_found_out() {
     let own = Instance::random();
-    let pool = Upstreams::new(UpstreamSettings { instance: own.clone(), ..quick() }).unwrap();
+    let mut settings = UpstreamSettings { instance: own.clone(), ..quick() };
+    settings.timeouts.suspicion = Duration::from_millis(50);
+    settings.timeouts.first_byte = Duration::from_secs(20);
+    let pool = Upstreams::new(settings).unwrap();
+    // What arrives back at Larder's own server is the path alone; a question for a module waits for itself.
     let looping = Server::start(move |head, _| {
-        // What arrives back at Larder's own server is the path alone.
-        let module = head.path().trim_start_matches('/').split("/@v/").next().unwrap_or_default().to_owned();
-        match own.recognizes(&module) {
-            true => vec![Step::Stall],
-            false => reply(200, "", good_body(head.path())),
+        let module =
+            head.path().strip_prefix('/').and_then(|path| path.split_once("/@v/")).unwrap_or_default().0;
+        match own.recognizes(module) {
+            true => reply(Instance::LOOP_STATUS, "", ""),
+            false => vec![Step::Stall],
         }
     })
     .await;
-    let sane = Server::start(|_, _| reply(404, "", "")).await;
-    for url in [looping.url(), sane.url(), "https://192.0.2.1".to_owned()] {
-        pool.at(&url).unwrap();
+    let upstream = pool.at(&looping.url()).unwrap();
+    let (file, list, began) = (info(), Wanted::List(module()), std::time::Instant::now());
+    let both = tokio::join!(upstream.small(&file, None, soon()), upstream.small(&list, None, soon()));
+    for result in [both.0, both.1] {
+        assert_eq!(result.unwrap_err().cause, FetchCause::Loop);
     }
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
-    let found: Vec<_> = pool.find_loops(deadline).await.iter().map(ToString::to_string).collect();
-    assert_eq!(found, [looping.url()]);
-    assert_eq!((looping.requests(), sane.requests()), (1, 1));
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(looping.requests(), 3, "two questions and one probe");
+    assert_eq!(upstream.small(&info(), None, soon()).await.unwrap_err().cause, FetchCause::Loop);
+    assert_eq!(looping.requests(), 3, "it is not asked any more");
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_merely_slow_is_waited_for() {
+    let mut settings = quick();
+    settings.timeouts.suspicion = Duration::from_millis(10);
+    let pool = Upstreams::new(settings).unwrap();
+    let slow = Server::start(|head, _| match head.path().starts_with("/loop-check") {
+        true => reply(404, "", ""),
+        false => {
+            let body = good_body(head.path());
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            vec![Step::Drip(answer.into_bytes(), Duration::from_millis(3))]
+        }
+    })
+    .await;
+    let upstream = pool.at(&slow.url()).unwrap();
+    for _ in 0..2 {
+        upstream.small(&info(), None, soon()).await.unwrap();
+    }
+    assert_eq!(slow.requests(), 3, "one probe is enough for a while");
 }
 
 #[tokio::test]

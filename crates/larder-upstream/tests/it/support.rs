@@ -238,6 +238,7 @@ pub(crate) fn quick() -> UpstreamSettings {
             first_byte: Duration::from_secs(2),
             zip_first_byte: Duration::from_secs(2),
             between_bytes: Duration::from_secs(2),
+            suspicion: Duration::from_secs(60),
         },
         limits: Limits {
             list: 4096,
