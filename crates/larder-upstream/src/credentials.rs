@@ -59,6 +59,11 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// Reports whether the credential can be sent; a token with a line break in it can't.
+    pub fn is_sendable(&self) -> bool {
+        self.header().is_some()
+    }
+
     /// Returns the `Authorization` value, marked sensitive so that HTTP libraries don't log it.
     ///
     /// Nothing is returned for a secret that can't stand in a header (a line break in a token file).
@@ -277,6 +282,8 @@ mod tests {
         assert!(!format!("{credentials:?}").contains("canary"));
         let header = credentials.netrc(&url).unwrap().header().unwrap();
         assert!(!format!("{header:?}").contains(header.to_str().unwrap()));
+        assert!(Credential::Bearer(Secret::new("token")).is_sendable());
+        assert!(!Credential::Bearer(Secret::new("two\nlines")).is_sendable());
     }
 
     proptest! {

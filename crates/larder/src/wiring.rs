@@ -199,6 +199,9 @@ fn add_credentials(
             },
         };
         match credential {
+            Ok(credential) if !credential.is_sendable() => {
+                wrong("the secret holds characters that can't be sent, such as a line break".to_owned());
+            }
             Ok(credential) => {
                 settings.credentials =
                     std::mem::take(&mut settings.credentials).with_configured(origin, credential);
