@@ -333,13 +333,9 @@ impl Connections {
         for connection in self.lock().values() {
             let Some(reason) = connection.judge(limits, now) else { continue };
             // An idle HTTP/2 client is told first, so that no request of its crosses the close.
-            let asked_to_go = reason == CutReason::IdleTooLong && connection.give(Order::Drain);
-            if asked_to_go {
-                count_one(&mut cut, reason);
-            } else if connection.is_overdue(reason, limits, now)
-                && self.cut(connection)
-                && reason != CutReason::IdleTooLong
-            {
+            let told = reason == CutReason::IdleTooLong && connection.give(Order::Drain);
+            let cut_now = !told && connection.is_overdue(reason, limits, now) && self.cut(connection);
+            if told || (cut_now && reason != CutReason::IdleTooLong) {
                 count_one(&mut cut, reason);
             }
         }
