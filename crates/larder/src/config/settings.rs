@@ -124,7 +124,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "client connections at most; 0: 80 % of the descriptor limit",
     ),
     row("server.head", Kind::Duration, "10s", "time to send a request's head"),
-    row("server.idle", Kind::Duration, "90s", "time a connection may stay unused"),
+    row("server.idle", Kind::Duration, "120s", "time a connection may stay unused"),
     row("server.write", Kind::Duration, "60s", "time in which a client must take at least 6 kB"),
     row("server.drain", Kind::Duration, "30s", "time for running requests after SIGTERM"),
     row("memory", Kind::Size, "64MiB", "memory for small objects and answers"),
@@ -221,6 +221,18 @@ mod tests {
         for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
             check(setting.kind, setting.default).unwrap_or_else(|wrong| panic!("{}: {wrong}", setting.key));
         }
+    }
+
+    #[test]
+    fn the_manual_names_every_setting_with_its_variable_and_default() {
+        let manual = include_str!("../../../../docs/configuration.md");
+        for setting in SETTINGS {
+            let default =
+                if setting.default.is_empty() { String::new() } else { format!("`{}`", setting.default) };
+            let row = format!("| `{}` | `{}` | {default} | ", setting.key, setting.variable());
+            assert!(manual.contains(&row), "docs/configuration.md lacks the row {row}");
+        }
+        assert_eq!(manual.matches("| `LARDER_").count(), SETTINGS.len(), "a row of the manual is no setting");
     }
 
     #[test]
