@@ -1,7 +1,7 @@
 //! The checksum database's formats and the client's side of its protocol, without any I/O.
 //!
 //! A checksum database is a transparency log: a growing list of records whose hashes form a
-//! binary tree, and a signed [note](note) that states the size and root of that tree. A client
+//! binary tree, and a signed [note] that states the size and root of that tree. A client
 //! reads [records](record) and [tiles](tile), and [`verify`] proves from the tiles that a record
 //! stands in the signed tree and that one signed tree is a prefix of another.
 //!
