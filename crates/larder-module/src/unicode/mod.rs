@@ -2,7 +2,7 @@
 //!
 //! Verdicts about names hang on the Unicode version that Go ships (15.0) and on *simple* folding orbits,
 //! which neither `char::is_alphabetic` nor `to_lowercase` give: the former counts marks and letter numbers,
-//! the latter maps U+0130 to two characters. So the tables are Go's own, see [`tables`].
+//! the latter maps U+0130 to two characters. So the tables are Go's own, see `tables`.
 
 mod tables;
 
