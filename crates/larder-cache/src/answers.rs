@@ -41,11 +41,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What all answers in memory may weigh.
 const MEMORY: u64 = 32 << 20;
 
+/// A body with its entity tag.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    bytes: Bytes,
+    etag: Arc<str>,
+}
+
+impl From<Bytes> for Text {
+    fn from(bytes: Bytes) -> Self {
+        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+        Self { etag: entity_tag(&sha256), bytes }
+    }
+}
+
 /// An answer that was learned.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     /// As it came; of a list, only the versions for clients.
-    body: Bytes,
+    body: Text,
     validators: Validators,
     source: String,
     /// When this process was last told; decides freshness.
@@ -67,15 +81,15 @@ struct ByBytes;
 
 impl Weighter<(Wanted, Arc<str>), Arc<Kept>> for ByBytes {
     fn weight(&self, _key: &(Wanted, Arc<str>), kept: &Arc<Kept>) -> u64 {
-        512 + kept.body.len() as u64
+        512 + kept.body.bytes.len() as u64
     }
 }
 
 /// A list with the stored versions in it, ready to be served.
 #[derive(Clone, Debug)]
 struct Merged {
-    of: Option<Moment>,
-    body: Bytes,
+    of: Moment,
+    body: Text,
 }
 
 /// The answers at hand, and the refreshes under way.
@@ -124,18 +138,17 @@ impl Engine {
         let private = self.gate(wanted.module(), access)?;
         let result = self.answer(&wanted, access).await;
         let (body, outcome) = result.map_err(|failure| Failure { private, ..failure })?;
-        let sha256: [u8; 32] = Sha256::digest(&body).into();
         Ok(Served {
-            body: Body::Memory(body),
+            body: Body::Memory(body.bytes),
             content: content_of(&wanted),
-            etag: Some(entity_tag(&sha256)),
+            etag: Some(body.etag),
             modified: None,
             outcome,
             private,
         })
     }
 
-    async fn answer(self: &Arc<Self>, wanted: &Wanted, access: &Access) -> Result<(Bytes, Outcome), Failure> {
+    async fn answer(self: &Arc<Self>, wanted: &Wanted, access: &Access) -> Result<(Text, Outcome), Failure> {
         let routes = self.routes();
         let route = routes.route(wanted.module().as_str());
         let kept = self.kept_answer(route, wanted).await;
@@ -155,7 +168,7 @@ impl Engine {
         }
         if access.cached_only {
             let body = self.computed(wanted).await.ok_or_else(|| cached_only(&describe(wanted)))?;
-            return Ok((body, Outcome::Computed));
+            return Ok((body.into(), Outcome::Computed));
         }
         if kept.is_none()
             && let Some(failure) = self.fresh_absence(route, wanted).await
@@ -172,7 +185,7 @@ impl Engine {
         wanted: &Wanted,
         kept: Option<Arc<Kept>>,
         access: &Access,
-    ) -> Result<(Bytes, Outcome), Failure> {
+    ) -> Result<(Text, Outcome), Failure> {
         if self.tasks.closing() {
             return Err(shutting_down(&describe(wanted)));
         }
@@ -187,7 +200,7 @@ impl Engine {
             }
             Ok(Ok(Err(failure))) => (*failure).clone(),
             Ok(Err(_)) => shutting_down(&describe(wanted)),
-            Err(_) => still_fetching(&describe(wanted), patience),
+            Err(_) => still_fetching(&describe(wanted), patience, &[format!("asking {}", route.chain)]),
         };
         if failure.reason == Reason::Absent {
             return self.absent_upstream(wanted, failure).await;
@@ -197,7 +210,7 @@ impl Engine {
             return Ok((self.body_of(wanted, &kept).await, Outcome::Stale { age }));
         }
         if let Some(body) = self.computed(wanted).await {
-            return Ok((body, Outcome::Computed));
+            return Ok((body.into(), Outcome::Computed));
         }
         if failure.reason.chain_cannot_be_asked()
             && let Some(absence) = self.absence_without_asking(route, wanted, &failure).await
@@ -208,12 +221,12 @@ impl Engine {
     }
 
     /// The upstream positively has no such thing (any more). What is stored is still served.
-    async fn absent_upstream(&self, wanted: &Wanted, failure: Failure) -> Result<(Bytes, Outcome), Failure> {
+    async fn absent_upstream(&self, wanted: &Wanted, failure: Failure) -> Result<(Text, Outcome), Failure> {
         match wanted {
             Wanted::List(_) | Wanted::Latest(_) => match self.computed(wanted).await {
-                // A module with nothing but pseudo-versions has no list, but a latest version.
-                Some(body) if !body.is_empty() => Ok((body, Outcome::Computed)),
-                Some(_) | None => Err(failure),
+                // Of a module with nothing but pseudo-versions the list is empty, not absent: go then asks for the latest version.
+                Some(body) => Ok((body.into(), Outcome::Computed)),
+                None => Err(failure),
             },
             Wanted::Query { .. } | Wanted::Object { .. } => Err(failure),
         }
@@ -335,9 +348,9 @@ impl Engine {
         let now = self.settings.clock.now();
         let confirmed = news.is_none();
         let (body, validators, fetched_at) = match (news, known) {
-            (Some((body, validators)), _) => (body, validators, now),
+            (Some((body, validators)), _) => (Text::from(body), validators, now),
             (None, Some(known)) => (known.body.clone(), known.validators.clone(), known.fetched_at),
-            (None, None) => (Bytes::new(), Validators::default(), now),
+            (None, None) => (Text::from(Bytes::new()), Validators::default(), now),
         };
         let kept = Arc::new(Kept {
             body,
@@ -347,7 +360,7 @@ impl Engine {
             fetched_at,
         });
         let row = AnswerRow {
-            body: Some(kept.body.clone()),
+            body: Some(kept.body.bytes.clone()),
             etag: kept.validators.etag.clone(),
             last_modified: kept.validators.last_modified.clone(),
             source: kept.source.clone(),
@@ -374,7 +387,7 @@ impl Engine {
         let age = self.settings.clock.since(row.checked_at);
         let asked = self.settings.clock.moment_before(age);
         let kept = Arc::new(Kept {
-            body,
+            body: body.into(),
             validators: Validators { etag: row.etag, last_modified: row.last_modified },
             source: row.source,
             asked,
@@ -385,20 +398,20 @@ impl Engine {
     }
 
     /// Returns the body for clients: a list gets the stored versions in.
-    async fn body_of(&self, wanted: &Wanted, kept: &Kept) -> Bytes {
+    async fn body_of(&self, wanted: &Wanted, kept: &Kept) -> Text {
         let Wanted::List(module) = wanted else {
             return kept.body.clone();
         };
         if let Some(merged) = self.answers.merged.get(module)
-            && merged.of == Some(kept.asked)
+            && merged.of == kept.asked
         {
             return merged.body;
         }
-        let text = String::from_utf8_lossy(&kept.body).into_owned();
+        let text = String::from_utf8_lossy(&kept.body.bytes).into_owned();
         let told = text.lines().filter_map(|line| line.parse::<Version>().ok());
         let stored = self.stored_versions(module).await;
-        let body = Bytes::from(list_lines(module, told.chain(stored)));
-        let merged = Merged { of: Some(kept.asked), body: body.clone() };
+        let body = Text::from(Bytes::from(list_lines(module, told.chain(stored))));
+        let merged = Merged { of: kept.asked, body: body.clone() };
         self.answers.merged.insert(module.clone(), merged);
         body
     }

@@ -108,14 +108,20 @@ impl Engine {
             ObjectKind::Mod | ObjectKind::Zip => self.look_up_ahead(route, key.of()),
         }
         match key.kind() {
-            ObjectKind::Info | ObjectKind::Mod => self.fetch_small(route, key, slot).await,
+            ObjectKind::Info | ObjectKind::Mod => self.fetch_small(route, key, flight, slot).await,
             ObjectKind::Zip => self.fetch_zip(route, key, flight, slot).await,
         }
     }
 
-    async fn fetch_small(&self, route: &Route, key: &ObjectKey, slot: Slot) -> Result<Fetched, Failure> {
+    async fn fetch_small(
+        &self,
+        route: &Route,
+        key: &ObjectKey,
+        flight: &Flight,
+        slot: Slot,
+    ) -> Result<Fetched, Failure> {
         let wanted = Wanted::Object { of: key.of().clone(), kind: key.kind() };
-        let (body, upstream) = self.ask_small(route, &wanted).await?;
+        let (body, upstream) = self.ask_small(route, &wanted, flight).await?;
         let (h1, verified) = match key.kind() {
             ObjectKind::Mod => {
                 let h1 = hash_mod(&body);
@@ -130,12 +136,18 @@ impl Engine {
     }
 
     /// Asks the chain for something small and gives what it brought.
-    async fn ask_small(&self, route: &Route, wanted: &Wanted) -> Result<(Bytes, UpstreamName), Failure> {
+    async fn ask_small(
+        &self,
+        route: &Route,
+        wanted: &Wanted,
+        flight: &Flight,
+    ) -> Result<(Bytes, UpstreamName), Failure> {
         let began = Instant::now();
         let deadline = Instant::now() + SMALL_LIMIT;
         let walked = route
             .chain
             .walk(|upstream| async move {
+                flight.note_asking(upstream.name());
                 match upstream.small(wanted, None, deadline).await? {
                     SmallReply::Fresh(fresh) => Ok(fresh.body),
                     SmallReply::NotModified => Err(unasked_not_modified(&upstream, wanted)),
@@ -267,6 +279,7 @@ impl Engine {
         flight: &Flight,
         spool: &mut Spool,
     ) -> Result<Received, FetchError> {
+        flight.note_asking(upstream.name());
         let mut resumptions = 0;
         let mut resume = None;
         let stopped = loop {
@@ -286,6 +299,11 @@ impl Engine {
         }
         match self.inspect(key, spool.content(), spool.len()).await {
             Ok(h1) => Ok(Received::Whole(h1)),
+            Err(zip::ZipError::Read(source)) => {
+                let path = key.relative_path().into();
+                let error = StoreError::Io { action: "read back", path, source };
+                Ok(Received::Stopped(Stopped::Storage(error)))
+            }
             Err(error) => {
                 let error = FetchError {
                     upstream: upstream.name(),

@@ -12,9 +12,13 @@ use std::{
 use bytes::Bytes;
 use larder_store::ObjectKey;
 use larder_upstream::UpstreamName;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
-use crate::{Body, Failure, Outcome, clock::Moment, growing::Growing};
+use crate::{
+    Body, Failure, Outcome,
+    clock::{Moment, age_text},
+    growing::Growing,
+};
 
 /// A whole, verified object, ready to be served to anyone.
 #[derive(Clone, Debug)]
@@ -69,11 +73,34 @@ pub(crate) enum Stop {
 pub(crate) struct Flight {
     may_fetch: bool,
     phase: watch::Sender<Phase>,
+    asking: Mutex<Option<(UpstreamName, Instant)>>,
 }
 
 impl Flight {
+    /// Notes whom the flight is waiting for.
+    pub(crate) fn note_asking(&self, upstream: UpstreamName) {
+        *self.asking.lock().unwrap_or_else(PoisonError::into_inner) = Some((upstream, Instant::now()));
+    }
+
+    /// Says whom the flight is waiting for, and since when.
+    pub(crate) fn asking(&self) -> Vec<String> {
+        let asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = |(upstream, since): &(UpstreamName, Instant)| {
+            format!(
+                "{upstream}: it was asked {} ago and has not sent all of it yet",
+                age_text(since.elapsed())
+            )
+        };
+        asking.iter().map(line).collect()
+    }
+
     pub(crate) fn may_fetch(&self) -> bool {
         self.may_fetch
+    }
+
+    /// Returns how far it is, now and whenever that changes.
+    pub(crate) fn follow(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
     }
 
     pub(crate) fn advance(&self, phase: Phase) {
@@ -95,16 +122,17 @@ pub(crate) struct Board(Arc<Mutex<HashMap<ObjectKey, Arc<Flight>>>>);
 
 impl Board {
     /// Joins the flight of `key`; when there is none, makes one and returns the landing with which its task must end it.
-    pub(crate) fn join(&self, key: &ObjectKey, may_fetch: bool) -> (watch::Receiver<Phase>, Option<Landing>) {
+    pub(crate) fn join(&self, key: &ObjectKey, may_fetch: bool) -> (Arc<Flight>, Option<Landing>) {
         let mut flights = self.lock();
         if let Some(flight) = flights.get(key) {
-            return (flight.phase.subscribe(), None);
+            return (Arc::clone(flight), None);
         }
-        let (phase, receiver) = watch::channel(Phase::Looking);
-        let flight = Arc::new(Flight { may_fetch, phase });
+        let phase = watch::Sender::new(Phase::Looking);
+        let flight = Arc::new(Flight { may_fetch, phase, asking: Mutex::default() });
         flights.insert(key.clone(), Arc::clone(&flight));
-        let landing = Landing { board: self.clone(), key: key.clone(), flight, on_board: true };
-        (receiver, Some(landing))
+        let landing =
+            Landing { board: self.clone(), key: key.clone(), flight: Arc::clone(&flight), on_board: true };
+        (flight, Some(landing))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Arc<Flight>>> {

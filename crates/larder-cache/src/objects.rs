@@ -61,7 +61,8 @@ impl Engine {
             if self.tasks.closing() {
                 return Err(shutting_down(&key.to_string()));
             }
-            let (phase, landing) = self.board.join(key, !access.cached_only);
+            let (flight, landing) = self.board.join(key, !access.cached_only);
+            let phase = flight.follow();
             if let Some(landing) = landing {
                 self.tasks.spawn(Arc::clone(self).fly(key.clone(), landing, access.trail.clone()));
             }
@@ -70,7 +71,10 @@ impl Engine {
                 Ok(Ok(Landed::NotStored)) if access.cached_only => return Err(cached_only(&key.to_string())),
                 Ok(Ok(Landed::NotStored | Landed::Vanished)) => {}
                 Ok(Err(failure)) => return Err(failure),
-                Err(_) => return Err(still_fetching(&key.to_string(), self.settings.status_budget)),
+                Err(_) => {
+                    let waited = self.settings.status_budget;
+                    return Err(still_fetching(&key.to_string(), waited, &flight.asking()));
+                }
             }
         }
         Err(Failure::new(
@@ -145,11 +149,11 @@ pub(crate) fn cached_only(what: &str) -> Failure {
     )
 }
 
-pub(crate) fn still_fetching(what: &str, waited: Duration) -> Failure {
+pub(crate) fn still_fetching(what: &str, waited: Duration, asking: &[String]) -> Failure {
     Failure::new(
         Reason::StillFetching,
         &format!("still fetching {what} after {}", age_text(waited)),
-        &[],
+        asking,
         &["the fetch goes on: ask again and join it"],
     )
 }

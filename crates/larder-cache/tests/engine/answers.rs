@@ -214,6 +214,14 @@ async fn a_repository_that_is_gone_keeps_its_stored_versions() {
     assert_eq!(world.list(A).await.expect("served").text(), "v1.0.0");
     assert!(world.latest(A).await.expect("served").text().contains("v1.0.0"));
     assert_eq!(world.list("example.com/none").await.expect_err("absent").reason, Reason::Absent);
+    // With pseudo-versions only, the list is empty and the latest version is the newest of them.
+    let b = "example.com/b";
+    upstream.heal();
+    upstream.add(&larder_testkit::ModuleBuilder::new(b, PSEUDO));
+    world.settled(b, PSEUDO, ObjectKind::Mod).await;
+    upstream.set_fault_everywhere(Fault::Status(404));
+    assert_eq!(world.list(b).await.expect("served").text(), "");
+    assert!(world.latest(b).await.expect("served").text().contains(PSEUDO));
 }
 
 #[tokio::test]

@@ -154,6 +154,7 @@ async fn a_client_waits_only_so_long_and_the_next_joins() {
     let world = setup.start();
     let failure = world.get(A, V, ObjectKind::Zip).await.expect_err("slow");
     assert_eq!(failure.reason, Reason::StillFetching);
+    assert!(failure.text().contains(&upstream.host()), "{failure:?}");
     assert_printable(&failure);
     let mut rounds = 0;
     while world.get(A, V, ObjectKind::Zip).await.is_err() {
