@@ -89,3 +89,43 @@ fn unescape(escaped: &str) -> Option<String> {
     }
     Some(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        for (path, escaped) in [
+            ("example.com/a", "example.com/a"),
+            ("github.com/BurntSushi/toml", "github.com/!burnt!sushi/toml"),
+            ("example.com/A1~/x", "example.com/!a1~/x"),
+        ] {
+            assert_eq!(escape_path(path).as_deref(), Ok(escaped));
+            assert_eq!(unescape_path(escaped).map(|path| path.to_string()).as_deref(), Ok(path));
+        }
+        for bad in [
+            "example.com/A",
+            "example.com/!A",
+            "example.com/!1",
+            "example.com/a!",
+            "example.com/!!a",
+            "example.com/é",
+        ] {
+            assert!(unescape_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn versions() {
+        for (version, escaped) in
+            [("v1.0.0-RC1", "v1.0.0-!r!c1"), ("feature branch", "feature branch"), ("a+b", "a+b")]
+        {
+            assert_eq!(escape_version(version).as_deref(), Ok(escaped));
+            assert_eq!(unescape_version(escaped).as_deref(), Ok(version));
+        }
+        for bad in ["", "a/b", "a!b", "é", "..", "con", "a:b", "a."] {
+            assert!(escape_version(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -391,3 +391,103 @@ fn is_windows_name(stem: &str) -> bool {
         [] => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_each_kind() {
+        // (path, as module, as import, as file)
+        for (path, module, import, file) in [
+            ("example.com/a", true, true, true),
+            ("example.com/A", true, true, true),
+            ("Example.com/a", false, true, true),
+            ("localhost/a", false, true, true),
+            ("a", false, true, true),
+            ("", false, false, false),
+            ("/a.b", false, false, false),
+            ("a.b/", false, false, false),
+            ("a.b//c", false, false, false),
+            ("a.b/../c", false, false, false),
+            ("-a.b/c", false, false, true),
+            ("a.b/-c", true, true, true),
+            ("a.b/.c", false, true, true),
+            ("a.b/c.", false, false, false),
+            ("a.b/c+d", false, true, true),
+            ("a.b/c d", false, false, true),
+            ("a.b/c!", false, false, true),
+            ("a.b/c@d", false, false, true),
+            ("a.b/c:d", false, false, false),
+            ("a.b/c\\d", false, false, false),
+            ("a.b/é", false, false, true),
+            ("a.b/e\u{301}", false, false, false),
+            ("a.b/Ⅷ", false, false, false),
+            ("a.b/CON", false, false, false),
+            ("a.b/con.x.y", false, false, false),
+            ("a.b/com0", true, true, true),
+            ("a.b/LPT9.c", false, false, false),
+            ("a.b/c~1", false, false, true),
+            ("a.b/c~1.d", false, false, true),
+            ("a.b/c.~1", true, true, true),
+            ("a.b/~", true, true, true),
+            ("a.b/v1", false, true, true),
+            ("a.b/v2", true, true, true),
+            ("a.b/v2.0", false, true, true),
+            ("gopkg.in/a", false, true, true),
+        ] {
+            assert_eq!(check_path(path).is_ok(), module, "{path:?} as module");
+            assert_eq!(check_import_path(path).is_ok(), import, "{path:?} as import");
+            assert_eq!(check_file_path(path).is_ok(), file, "{path:?} as file");
+        }
+    }
+
+    #[test]
+    fn major_version_suffixes() {
+        for (path, expected) in [
+            ("a.b/c", Some(("a.b/c", ""))),
+            ("a.b/c/v2", Some(("a.b/c", "/v2"))),
+            ("a.b/c/v10", Some(("a.b/c", "/v10"))),
+            ("a.b/cv2", Some(("a.b/cv2", ""))),
+            ("a.b/c/v", Some(("a.b/c/v", ""))),
+            ("v2", Some(("v2", ""))),
+            ("/v2", Some(("", "/v2"))),
+            ("a.b/c/v0", None),
+            ("a.b/c/v1", None),
+            ("a.b/c/v02", None),
+            ("a.b/c/v1.2", None),
+            ("gopkg.in/c.v0", Some(("gopkg.in/c", ".v0"))),
+            ("gopkg.in/c.v2-unstable", Some(("gopkg.in/c", ".v2-unstable"))),
+            ("gopkg.in/c.v-unstable", Some(("gopkg.in/c", ".v-unstable"))),
+            ("gopkg.in/c.v01", None),
+            ("gopkg.in/c.v", None),
+            ("gopkg.in/c/v2", None),
+        ] {
+            assert_eq!(split_path_version(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn majors_that_fit() {
+        for (version, major, expected) in [
+            ("v0.1.0", "", true),
+            ("v1.1.0", "", true),
+            ("v2.0.0", "", false),
+            ("v2.0.0+incompatible", "", true),
+            ("v1.0.0+incompatible", "", true),
+            ("v2.0.0", "/v2", true),
+            ("v2.0.0+incompatible", "/v2", true),
+            ("v3.0.0", "/v2", false),
+            ("v1.0.0", ".v1-unstable", true),
+            ("v0.0.0-20200101000000-abcdef123456", ".v1", true),
+            ("v0.0.0-anything!", ".v1", true),
+            ("v0.0.0-20200101000000-abcdef123456", ".v2", false),
+            ("bad", "", false),
+            ("bad", "/", true),
+        ] {
+            assert_eq!(match_path_major(version, major), expected, "{version} {major}");
+        }
+        assert!(check("a.b/c", "v1").is_ok(), "a shorthand is a semantic version");
+        assert!(check("a.b/c", "v1.0.0+meta").is_ok() && check("a.b/c", "master").is_err());
+    }
+}

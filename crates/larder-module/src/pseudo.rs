@@ -154,3 +154,51 @@ fn decrement(decimal: &str) -> Option<String> {
         [front @ .., last] => Some(format!("{}{}{nines}", &head[..front.len()], char::from(last - 1))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: &str = "20200102030405";
+
+    fn time() -> Timestamp {
+        Timestamp::parse_compact(TIME).expect("a date")
+    }
+
+    #[test]
+    fn round_trips() {
+        for (major, older, version) in [
+            ("", "", "v0.0.0-20200102030405-abc"),
+            ("v2", "", "v2.0.0-20200102030405-abc"),
+            ("v1", "v1.2.3", "v1.2.4-0.20200102030405-abc"),
+            ("v1", "v1.2.99", "v1.2.100-0.20200102030405-abc"),
+            ("v1", "v1.2.18446744073709551615", "v1.2.18446744073709551616-0.20200102030405-abc"),
+            ("v1", "v1.2.3-pre", "v1.2.3-pre.0.20200102030405-abc"),
+            ("v2", "v2.3.4+incompatible", "v2.3.5-0.20200102030405-abc+incompatible"),
+        ] {
+            assert_eq!(pseudo_version(major, older, time(), "abc"), version);
+            assert_eq!(pseudo_version_time(version), Ok(time()));
+            assert_eq!(pseudo_version_revision(version), Ok("abc"));
+            assert_eq!(pseudo_version_base(version).as_deref(), Ok(older));
+        }
+    }
+
+    #[test]
+    fn forms_and_dates_are_judged_apart() {
+        let impossible = "v0.0.0-20201301000000-abc";
+        assert!(is_pseudo_version(impossible) && pseudo_version_time(impossible).is_err());
+        assert!(pseudo_version_base("v1.2.0-0.20200102030405-abc").is_err());
+        assert!(pseudo_version_base("v2.0.0-20200102030405-abc+incompatible").is_err());
+        for other in [
+            "v1.2.3-20200102030405-abc",
+            "v1.2.3-pre.20200102030405-abc",
+            "v1.0.0-20200102030405",
+            "v1.0.0-2020010203040-abc",
+            "v1.0.0-20200102030405-a.b",
+            "v1-20200102030405-abc",
+            "v1.0.0-00.20200102030405-abc",
+        ] {
+            assert!(!is_pseudo_version(other), "{other}");
+        }
+    }
+}

@@ -343,8 +343,10 @@ mod tests {
         })
     }
 
+    // The numbers are those of the conformance table's part A.
+
     #[test]
-    fn requests() {
+    fn requests_a8_a15_a37() {
         for (path, expected) in [
             ("/example.com/a/@v/list", "list example.com/a"),
             ("example.com/a/@latest", "latest example.com/a"),
@@ -379,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_urls() {
+    fn malformed_urls_are_400() {
         for path in [
             "/example.com/a/@v/list?x=1",
             "/example.com%2fa/@v/list",
@@ -407,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_urls_of_nothing() {
+    fn sound_urls_of_nothing_are_404_a4_a9_to_a14_a16_a37() {
         for path in [
             "",
             "/",

@@ -180,3 +180,43 @@ impl fmt::Display for ModuleVersion {
         write!(formatter, "{}@{}", self.module, self.version)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_versions() {
+        for (text, canonical) in [
+            ("v1", "v1.0.0"),
+            ("v1.2.3+meta", "v1.2.3"),
+            ("v2.0.0+incompatible", "v2.0.0+incompatible"),
+            ("v1+incompatible", ""),
+            ("master", ""),
+        ] {
+            assert_eq!(canonical_version(text), canonical);
+            assert_eq!(text.parse::<Version>().is_ok(), !text.is_empty() && text == canonical);
+        }
+    }
+
+    #[test]
+    fn versions_sort_by_precedence_then_text() {
+        let read = |text: &str| text.parse::<Version>().expect("canonical");
+        let mut versions = ["v2.0.0+incompatible", "v10.0.0", "v2.0.0", "v2.0.0-rc.1"].map(read);
+        versions.sort();
+        assert_eq!(versions, ["v2.0.0-rc.1", "v2.0.0", "v2.0.0+incompatible", "v10.0.0"].map(read));
+    }
+
+    #[test]
+    fn module_versions_fit_together() {
+        assert!(ModuleVersion::parse("example.com/a/v2", "v2.1.0").is_ok());
+        for (module, version) in [
+            ("example.com/a/v2", "v1.0.0"),
+            ("example.com/a", "v1"),
+            ("example.com/a", "master"),
+            ("a", "v1.0.0"),
+        ] {
+            assert!(ModuleVersion::parse(module, version).is_err(), "{module}@{version}");
+        }
+    }
+}
