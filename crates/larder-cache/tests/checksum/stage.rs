@@ -129,8 +129,13 @@ pub(crate) fn address(gosumdb: &str) -> DatabaseAddress {
 pub(crate) fn open_store(folder: &TempDir, fail_point: Option<FailPoint>) -> Store {
     let clock = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     let mut options = StoreOptions::new(folder.path(), clock);
-    options.fail_point = fail_point;
-    Store::open(options).expect("a store")
+    options.fail_point.clone_from(&fail_point);
+    // A folder that can't be written at the start is refused; here it fails later.
+    let arm = |armed| fail_point.iter().for_each(|plan| plan.arm(armed));
+    arm(false);
+    let store = Store::open(options).expect("a store");
+    arm(true);
+    store
 }
 
 /// Upstreams that give up soon, and whose way out of this machine is blocked.

@@ -70,6 +70,7 @@ impl Setup {
                 first_byte: Duration::from_secs(5),
                 zip_first_byte: Duration::from_secs(5),
                 between_bytes: Duration::from_secs(5),
+                ..Timeouts::default()
             },
             retries: Retries {
                 attempts: 1,
