@@ -66,6 +66,8 @@ pub(crate) enum Stop {
     NotStored,
     /// The fetch failed.
     Failed(Arc<Failure>),
+    /// Its task ended without a word: it panicked, or the runtime stops.
+    Vanished,
 }
 
 /// One flight.
@@ -105,6 +107,10 @@ impl Flight {
 
     pub(crate) fn advance(&self, phase: Phase) {
         self.phase.send_replace(phase);
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(&*self.phase.borrow(), Phase::Done(_))
     }
 
     /// Returns the body that is being shown to callers, if any.
@@ -181,8 +187,54 @@ impl Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         self.leave_board();
-        if let Some(growing) = self.flight.shown() {
+        let shown = self.flight.shown();
+        if !self.flight.is_done() {
+            self.flight.advance(Phase::Done(Err(Stop::Vanished)));
+        }
+        if let Some(growing) = shown {
             growing.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_module::{request::ObjectKind, version::ModuleVersion};
+
+    use super::*;
+
+    fn key() -> ObjectKey {
+        let of = ModuleVersion::parse("example.com/a", "v1.0.0").expect("a module version");
+        ObjectKey::new(of, ObjectKind::Zip)
+    }
+
+    #[test]
+    fn a_flight_that_vanishes_tells_its_callers_and_leaves_the_board() {
+        let board = Board::default();
+        let (flight, landing) = board.join(&key(), true);
+        assert!(board.join(&key(), true).1.is_none(), "the second joins");
+        let phase = flight.follow();
+        drop(landing.expect("the first starts"));
+        assert!(matches!(&*phase.borrow(), Phase::Done(Err(Stop::Vanished))));
+        assert!(board.join(&key(), true).1.is_some());
+    }
+
+    #[test]
+    fn a_result_that_was_shown_is_joined_until_the_flight_leaves() {
+        let board = Board::default();
+        let (_, landing) = board.join(&key(), true);
+        let landing = landing.expect("the first starts");
+        landing.show_result(Ready {
+            body: ReadyBody::Memory(Bytes::from_static(b"zip")),
+            etag: "\"x\"".into(),
+            modified: None,
+            outcome: Outcome::Computed,
+            expires: None,
+        });
+        let (late, none) = board.join(&key(), true);
+        assert!(none.is_none() && matches!(&*late.follow().borrow(), Phase::Done(Ok(_))));
+        landing.leave();
+        assert!(matches!(&*late.follow().borrow(), Phase::Done(Ok(_))), "the result stands");
+        assert!(board.join(&key(), true).1.is_some());
     }
 }

@@ -98,6 +98,7 @@ async fn wait(
         match now {
             Phase::Done(Ok(ready)) => return Ok(Landed::Served(Box::new(served(key, &ready, private)))),
             Phase::Done(Err(Stop::NotStored)) => return Ok(Landed::NotStored),
+            Phase::Done(Err(Stop::Vanished)) => return Ok(Landed::Vanished),
             Phase::Done(Err(Stop::Failed(failure))) => return Err((*failure).clone()),
             Phase::Fetching | Phase::Streaming { .. } if access.cached_only => {
                 return Err(cached_only(&key.to_string()));
@@ -115,14 +116,7 @@ async fn wait(
             Phase::Looking | Phase::Fetching | Phase::Streaming { .. } => {}
         }
         if phase.changed().await.is_err() {
-            // The last word may have been spoken just before the flight ended.
-            let last = phase.borrow().clone();
-            return match last {
-                Phase::Done(Ok(ready)) => Ok(Landed::Served(Box::new(served(key, &ready, private)))),
-                Phase::Done(Err(Stop::Failed(failure))) => Err((*failure).clone()),
-                Phase::Done(Err(Stop::NotStored)) => Ok(Landed::NotStored),
-                Phase::Looking | Phase::Fetching | Phase::Streaming { .. } => Ok(Landed::Vanished),
-            };
+            return Ok(Landed::Vanished);
         }
     }
 }

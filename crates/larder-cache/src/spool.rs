@@ -109,6 +109,7 @@ impl Spool {
             self.held.clear();
             self.disk = None;
             self.len = 0;
+            self.declared = None;
         } else if self.shown && declared.is_some() && self.declared.is_some() && declared != self.declared {
             return Err(SpoolError::Diverged);
         }
