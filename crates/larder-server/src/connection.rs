@@ -57,6 +57,8 @@ pub(crate) struct Connection {
     /// When the first byte of the head being read arrived; 0 between heads.
     head_ms: AtomicU64,
     idle_ms: AtomicU64,
+    /// When the connection's task last ran and found nothing to do.
+    looked_ms: AtomicU64,
     in_flight: AtomicU32,
     /// Bodies of which a piece lies ready and the reader has not taken it.
     owed: AtomicU32,
@@ -98,6 +100,7 @@ impl Connection {
             opened_ms: now,
             head_ms: AtomicU64::new(0),
             idle_ms: AtomicU64::new(now),
+            looked_ms: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
             owed: AtomicU32::new(0),
             write_blocked: AtomicBool::new(false),
@@ -116,6 +119,11 @@ impl Connection {
         if self.in_flight.load(Relaxed) == 0 && self.head_ms.load(Relaxed) == 0 {
             self.head_ms.store(self.clock.now_ms(), Relaxed);
         }
+    }
+
+    /// Marks that the task took what there was and now waits for the client.
+    pub(crate) fn note_looked(&self) {
+        self.looked_ms.store(self.clock.now_ms(), Relaxed);
     }
 
     /// Marks that the socket took `bytes`.
@@ -192,10 +200,22 @@ impl Connection {
     }
 
     /// Reports whether a connection that is past a limit is to be cut without further ado.
+    ///
+    /// A head counts as late only when the task has looked for it after the limit: on a machine with more to do
+    /// than it can, the head may have been there all the time. Asking wakes a task that has not looked yet.
     fn is_overdue(&self, reason: CutReason, limits: &Limits, now: u64) -> bool {
         let idle = Duration::from_millis(now.saturating_sub(self.idle_ms.load(Relaxed)));
         match reason {
-            CutReason::HeadTooSlow | CutReason::ReaderTooSlow => true,
+            CutReason::HeadTooSlow => {
+                let begun = self.half_open_since().unwrap_or(now);
+                let waited = self.looked_ms.load(Relaxed).saturating_sub(begun);
+                let has_looked = u128::from(waited) > limits.head_timeout.as_millis();
+                if !has_looked {
+                    self.task.wake();
+                }
+                has_looked
+            }
+            CutReason::ReaderTooSlow => true,
             CutReason::IdleTooLong => idle > limits.idle_timeout + GOODBYE,
         }
     }
@@ -433,6 +453,17 @@ mod tests {
         open.state().note_read();
         assert_eq!(open.state().judge(&limits(), ms(9)), None);
         assert_eq!(open.state().judge(&limits(), ms(11)), Some(CutReason::HeadTooSlow));
+    }
+
+    #[test]
+    fn a_head_is_late_only_when_it_was_looked_for() {
+        let (_all, open) = opened();
+        let state = open.state();
+        assert!(!state.is_overdue(CutReason::HeadTooSlow, &limits(), ms(11)), "the task never ran");
+        state.looked_ms.store(ms(9), Relaxed);
+        assert!(!state.is_overdue(CutReason::HeadTooSlow, &limits(), ms(11)), "it may have come since");
+        state.looked_ms.store(ms(11), Relaxed);
+        assert!(state.is_overdue(CutReason::HeadTooSlow, &limits(), ms(12)));
     }
 
     #[test]

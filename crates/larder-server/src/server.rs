@@ -356,11 +356,15 @@ async fn serve<B: Backend>(
             }
             Order::Cut => return Poll::Ready(()),
         }
-        connection.as_mut().poll(task).map(|result| {
+        let polled = connection.as_mut().poll(task).map(|result| {
             if let Err(error) = result {
                 tracing::trace!(peer = %context.peer, %error, "connection ended early");
             }
-        })
+        });
+        if polled.is_pending() {
+            context.open.state().note_looked();
+        }
+        polled
     })
     .await;
 }
@@ -373,7 +377,11 @@ async fn handshake<B: Backend>(context: &Arc<Context<B>>, stream: TcpStream) -> 
         if context.open.state().order(task.waker()) == Order::Cut {
             return Poll::Ready(None);
         }
-        accepting.as_mut().poll(task).map(Some)
+        let polled = accepting.as_mut().poll(task).map(Some);
+        if polled.is_pending() {
+            context.open.state().note_looked();
+        }
+        polled
     })
     .await?;
     match accepted {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::client::{self, Response};
+use crate::settings;
 
 /// How to start Larder; can be started again and again on the same data.
 #[derive(Clone, Debug)]
@@ -24,13 +25,14 @@ pub struct Larder {
 }
 
 impl Larder {
-    /// Prepares a start of this binary with an empty data folder.
+    /// Prepares a start of this binary, or the one that `LARDER_BINARY` names, with an empty data folder.
     pub fn new(binary: impl AsRef<Path>) -> Self {
+        let binary = settings::binary().unwrap_or_else(|| binary.as_ref().to_owned());
         let folder = Arc::new(TempDir::with_prefix("larder-test-").expect("a temporary folder"));
         let data = folder.path().join("data");
         fs_err::create_dir_all(folder.path().join("home")).expect("a temporary folder");
         Self {
-            binary: binary.as_ref().to_owned(),
+            binary,
             wrapper: Vec::new(),
             arguments: Vec::new(),
             environment: Vec::new(),

@@ -1,7 +1,7 @@
 //! The few variables that the tests themselves obey.
 //!
 //! `LARDER_LIVE=1` adds what needs the world, `LARDER_LONG=1` makes the load tests full size, `LARDER_SEED=n`
-//! repeats a random run.
+//! repeats a random run, `LARDER_BINARY=file` tests another build.
 
 use std::path::PathBuf;
 
@@ -18,6 +18,11 @@ pub fn live() -> bool {
 /// Reports whether load tests run at full size.
 pub fn long() -> bool {
     variable("LARDER_LONG").is_some_and(|value| value != "0")
+}
+
+/// Returns the binary to test in place of the one that was built with the tests, such as a release build.
+pub fn binary() -> Option<PathBuf> {
+    variable("LARDER_BINARY").map(PathBuf::from)
 }
 
 /// Returns the seed of this run: the given one, or `default`.

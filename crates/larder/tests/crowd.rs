@@ -102,6 +102,9 @@ async fn a_crowd_at_one_cold_zip_costs_one_fetch() {
 
     let answers = crowd(client::address_of(larder.url()), &path, clients).await;
     let expected = format!("HTTP/1.1 200 OK {} {}", right.zip.len(), sha256_hex(&right.zip));
+    if answers.get(&expected) != Some(&clients) {
+        settings::say(&larder.get("/-/metrics").text());
+    }
     assert_eq!(answers.get(&expected), Some(&clients), "{answers:?}");
     assert_eq!(scene.upstream.requests(&path), 1, "exactly one fetch");
     let peak = larder.memory("VmHWM") >> 20;

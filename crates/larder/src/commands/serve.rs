@@ -26,6 +26,9 @@ pub(crate) fn run(config: &Config, environment: &Environment) -> Result<(), Outc
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("larder")
+        // A new connection is begun from outside the workers; with the usual 61 it would wait for many rounds
+        // of those that stream, long enough to be taken for one that doesn't send its head.
+        .global_queue_interval(5)
         .build()
         .map_err(|error| Outcome::usage(&error, None))?;
     runtime.block_on(serve(config, environment, descriptors))
