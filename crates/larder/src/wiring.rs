@@ -21,6 +21,8 @@ use crate::config::{Config, Environment, Origin, Problem, Proof, RouteSetting, S
 
 /// Descriptors that are kept for the store, the log and upstreams when connections take the rest.
 const CONNECTION_SHARE: (u64, u64) = (4, 5);
+/// The part of all descriptors that open objects may hold: a twentieth.
+const OPEN_FILES_SHARE: u64 = 20;
 
 /// Builds what asks upstreams.
 pub(crate) fn upstreams(config: &Config, environment: &Environment) -> Result<Upstreams, Vec<Problem>> {
@@ -77,6 +79,9 @@ fn route(setting: &RouteSetting, upstreams: &Upstreams, problems: &mut Vec<Probl
     Some(Route { name: setting.patterns.clone(), patterns, chain, private: setting.private, verify })
 }
 
+/// A version may be published at any moment, so "not known" is never believed for longer.
+const UNKNOWN_AT_MOST: Duration = Duration::from_secs(60);
+
 /// Reads the checksum database settings.
 pub(crate) fn checksums(config: &Config) -> Result<ChecksumSettings, Vec<Problem>> {
     let database = match Gosumdb::parse(config.text("gosumdb")) {
@@ -90,17 +95,22 @@ pub(crate) fn checksums(config: &Config) -> Result<ChecksumSettings, Vec<Problem
     let mut settings = ChecksumSettings::new(database);
     settings.skip = Patterns::parse(config.text("gonosumdb"));
     settings.private = Patterns::parse(&config.private_patterns());
+    settings.status_budget = config.duration("limits.client_wait");
+    settings.unknown_freshness = config.duration("answers.negative").min(UNKNOWN_AT_MOST);
     Ok(settings)
 }
 
-/// Builds the engine's settings.
-pub(crate) fn engine(config: &Config) -> EngineSettings {
+/// Builds the engine's settings; `descriptors` is the process's limit.
+pub(crate) fn engine(config: &Config, descriptors: u64) -> EngineSettings {
     let mut settings = EngineSettings::new(WallClock::new(clock::wall));
     settings.answer_freshness = config.duration("answers.fresh");
     settings.absence_freshness = config.duration("answers.negative");
     settings.status_budget = config.duration("limits.client_wait");
     settings.memory_bytes = config.size("memory");
     settings.fetches = config.count("limits.fetches").max(1);
+    // Connections, upstream sockets and the index take the rest.
+    let share = usize::try_from(descriptors / OPEN_FILES_SHARE).unwrap_or(usize::MAX);
+    settings.open_files = settings.open_files.min(share.max(16));
     settings
 }
 

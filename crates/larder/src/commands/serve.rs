@@ -43,8 +43,14 @@ async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> 
     let metrics = Metrics::new();
     let instance = upstreams.instance().clone();
     let notices = upstreams.notices().to_vec();
-    let engine =
-        Engine::new(wiring::engine(config), store, upstreams, routes, Some(databases), metrics.clone());
+    let engine = Engine::new(
+        wiring::engine(config, descriptors),
+        store,
+        upstreams,
+        routes,
+        Some(databases),
+        metrics.clone(),
+    );
     let parts = AppParts {
         backend: Arc::clone(&engine),
         metrics,

@@ -48,11 +48,14 @@ pub(crate) struct Config {
     /// The routes in the order in which they are tried; the last one matches everything.
     pub(crate) routes: Vec<RouteSetting>,
     pub(crate) credentials: Vec<CredentialEntry>,
-    /// Go's settings that are used as they are: `GOINSECURE`, `GOVCS`, `GOAUTH`, `NETRC`.
+    /// Go's settings that have no setting of Larder's own beside them; see [`UNUSED_BY_THIS_VERSION`].
     pub(crate) go: Vec<(&'static str, Value)>,
     /// What a start says about inheritance.
     pub(crate) notices: Vec<String>,
 }
+
+/// Go's settings that concern version control alone, which this version doesn't ask. They are shown all the same.
+pub(crate) const UNUSED_BY_THIS_VERSION: &[&str] = &["GOINSECURE", "GOVCS"];
 
 /// What the command line says about settings: key, value, name of the flag.
 pub(crate) type Flags = Vec<(&'static str, String, &'static str)>;
