@@ -101,6 +101,8 @@ impl Reason {
     }
 
     /// Reports whether nobody could be asked, so that what was learned earlier still stands.
+    ///
+    /// A silent checksum database is no such case: the chain has just sent the very thing.
     pub(crate) fn chain_cannot_be_asked(&self) -> bool {
         match self {
             Self::BadUpstream
@@ -112,7 +114,6 @@ impl Reason {
             | Self::RateLimited { .. }
             | Self::LookupsOff
             | Self::CachedOnly
-            | Self::ChecksumUnavailable
             | Self::ShuttingDown => true,
             Self::Absent
             | Self::Denied
@@ -120,6 +121,7 @@ impl Reason {
             | Self::PrivateLookup
             | Self::ChecksumMismatch
             | Self::ChecksumUnknown
+            | Self::ChecksumUnavailable
             | Self::ChecksumSecurity
             | Self::StorageFull
             | Self::StoreBroken

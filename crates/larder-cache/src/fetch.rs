@@ -122,6 +122,8 @@ impl Engine {
     ) -> Result<Fetched, Failure> {
         let wanted = Wanted::Object { of: key.of().clone(), kind: key.kind() };
         let (body, upstream) = self.ask_small(route, &wanted, flight).await?;
+        // It came, whatever the checksum database will say: an absence that was learned before is over.
+        self.forget_absence(&wanted);
         let (h1, verified) = match key.kind() {
             ObjectKind::Mod => {
                 let h1 = hash_mod(&body);
@@ -226,6 +228,7 @@ impl Engine {
             Ok(walked) => walked,
             Err(failure) => return Err(self.walk_failed(route, &wanted, &failure).await),
         };
+        self.forget_absence(&wanted);
         self.count_fetch(route, &upstream, began, spool.len());
         let h1 = match received {
             Received::Whole(h1) => h1,

@@ -124,6 +124,25 @@ async fn the_database_being_down_is_said_and_not_taken_for_anything_else() {
 }
 
 #[tokio::test]
+async fn a_version_that_came_is_never_called_absent_because_the_database_is_down() {
+    const NEW: &str = "v1.1.0";
+    let (upstream, sumdb, world) = stage(|_| {}).await;
+    sumdb.set_outage(Some(Outage::Status(500)));
+    for kind in [ObjectKind::Mod, ObjectKind::Zip] {
+        let failure = world.get(A, NEW, kind).await.expect_err("not published yet");
+        assert_eq!(failure.reason, Reason::Absent);
+    }
+    upstream.add(&ModuleBuilder::new(A, NEW));
+    world.clock.advance(Duration::from_secs(61));
+    for kind in [ObjectKind::Mod, ObjectKind::Zip] {
+        for _ in 0..2 {
+            let failure = world.get(A, NEW, kind).await.expect_err("unverifiable");
+            assert_eq!(failure.reason, Reason::ChecksumUnavailable, "{failure:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn when_reachable_serves_and_marks_and_checks_later() {
     let (upstream, sumdb, world) = stage(|setup| setup.verify = VerifyMode::WhenReachable).await;
     sumdb.set_outage(Some(Outage::Status(500)));
