@@ -216,7 +216,8 @@ pub(crate) struct Client {
 /// Finds out who asks: the peer, or what a trusted proxy says about it.
 ///
 /// A peer that passes requests on without being trusted might speak for anybody, so it sees nothing
-/// private: else a reverse proxy on the same machine would lend its loopback address to the world.
+/// private: else a reverse proxy on the same machine would lend its loopback address to the world. So does a
+/// trusted one that doesn't say for whom it speaks: `X-Forwarded-For` is the only header that is read for that.
 pub(crate) fn client(
     peer: IpAddr,
     headers: &HeaderMap,
@@ -224,13 +225,16 @@ pub(crate) fn client(
     private_clients: &IpPrefixes,
 ) -> Client {
     if !trusted.contains(peer) {
-        let passed_on = [&FORWARDED_FOR, &FORWARDED, &REAL_IP, &FORWARDED_HOST, &http::header::VIA]
-            .iter()
-            .any(|name| headers.contains_key(*name));
-        return Client { address: peer, is_private_ok: !passed_on && private_clients.contains(peer) };
+        return Client {
+            address: peer,
+            is_private_ok: !is_passed_on(headers) && private_clients.contains(peer),
+        };
     }
     let Some(chain) = forwarded_chain(headers) else {
-        return Client { address: peer, is_private_ok: private_clients.contains(peer) };
+        return Client {
+            address: peer,
+            is_private_ok: !is_passed_on(headers) && private_clients.contains(peer),
+        };
     };
     let mut address = peer;
     for hop in chain.iter().rev() {
@@ -243,6 +247,13 @@ pub(crate) fn client(
         }
     }
     Client { address, is_private_ok: private_clients.contains(address) }
+}
+
+/// Reports whether the peer asks for somebody else.
+fn is_passed_on(headers: &HeaderMap) -> bool {
+    [&FORWARDED_FOR, &FORWARDED, &REAL_IP, &FORWARDED_HOST, &FORWARDED_PROTO, &http::header::VIA]
+        .iter()
+        .any(|name| headers.contains_key(*name))
 }
 
 /// Returns the addresses of `X-Forwarded-For`, oldest first; what is no address is `None`.
@@ -432,6 +443,24 @@ mod tests {
         ] {
             assert_eq!(who(peer, forwarded), (address.to_owned(), fine), "{peer} {forwarded:?}");
         }
+    }
+
+    #[test]
+    fn a_trusted_proxy_that_does_not_say_for_whom_speaks_for_anybody() {
+        let loopback = IpPrefixes::loopback();
+        let peer = [127, 0, 0, 1].into();
+        for name in [FORWARDED, REAL_IP, FORWARDED_HOST, FORWARDED_PROTO, http::header::VIA] {
+            let mut headers = HeaderMap::new();
+            headers.insert(&name, "127.0.0.1".parse().expect("header"));
+            for trusted in [&loopback, &IpPrefixes::default()] {
+                let who = client(peer, &headers, trusted, &loopback);
+                assert_eq!((who.address, who.is_private_ok), (peer, false), "{name}");
+            }
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(REAL_IP, "127.0.0.1".parse().expect("header"));
+        headers.insert(FORWARDED_FOR, "::1".parse().expect("header"));
+        assert!(client(peer, &headers, &loopback, &loopback).is_private_ok);
     }
 
     #[test]
