@@ -113,12 +113,15 @@ impl Growing {
                         self.state = GrowingState::Waiting(next);
                         return Poll::Pending;
                     };
-                    let piece = result?;
-                    if let Some(piece) = &piece {
+                    if let Some(piece) = result? {
                         self.state = GrowingState::Resting(reader);
                         self.count(piece.len() as u64)?;
+                        return Poll::Ready(Ok(Some(piece)));
                     }
-                    return Poll::Ready(Ok(piece));
+                }
+                // An end before the length that the head has promised is no end.
+                GrowingState::Done if self.remaining.is_some_and(|bytes| bytes > 0) => {
+                    return Poll::Ready(Err(Aborted.into()));
                 }
                 GrowingState::Done => return Poll::Ready(Ok(None)),
             }
@@ -215,5 +218,13 @@ mod tests {
         let body = ReplyBody::file(file, 0, 10, &PieceBudget::new(1 << 20));
         assert_eq!(body.size_hint().exact(), Some(10));
         assert!(body.collect().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_end_before_the_promised_length_breaks_the_body() {
+        for (remaining, is_whole) in [(Some(5), false), (Some(0), true), (None, true)] {
+            let body = ReplyBody::of(Source::Growing(Growing { state: GrowingState::Done, remaining }));
+            assert_eq!(body.collect().await.is_ok(), is_whole, "{remaining:?}");
+        }
     }
 }
