@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    ACCEPT_RANGES, AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
     HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Response, StatusCode, Version};
@@ -80,6 +80,8 @@ pub(crate) fn served(
     budget: &Arc<PieceBudget>,
 ) -> Response<ReplyBody> {
     let Served { body, content, etag, modified, outcome, private } = served;
+    // What was made up here gives way to what an upstream says later: no tag and no date may vouch for it.
+    let (etag, modified) = if outcome == Outcome::Computed { (None, None) } else { (etag, modified) };
     let len = body.len();
     let growing = matches!(body, Body::Growing(_));
     let validators = Validators { etag: etag.as_deref().map(str::as_bytes), modified };
@@ -97,6 +99,10 @@ pub(crate) fn served(
     }
     if let Some(modified) = modified {
         headers.insert(LAST_MODIFIED, date_value(modified));
+    }
+    // Caches count it towards `max-age`: no answer is believed for longer because it passed through here.
+    if let Some(age) = outcome.age() {
+        headers.insert(AGE, HeaderValue::from(age.as_secs()));
     }
     match selection {
         Selection::NotModified => return response(StatusCode::NOT_MODIFIED, headers, ReplyBody::empty()),
@@ -248,48 +254,37 @@ fn content_type(content: Content) -> HeaderValue {
 }
 
 /// Decides how long others may keep the reply: for ever what never changes, a minute an answer, and what
-/// is stale or moves with the tree head only after asking again.
+/// is stale, made up here or moves with the tree head only after asking again.
 fn cache_control(
     content: Content,
     outcome: &Outcome,
     private: bool,
     lifetime: &AnswerLifetime,
 ) -> HeaderValue {
-    match content {
-        Content::Info | Content::Mod | Content::Zip | Content::ChecksumTile => {
-            if private {
-                PRIVATE_IMMUTABLE
-            } else {
-                IMMUTABLE
-            }
+    let either = |public, own| if private { own } else { public };
+    match (content, outcome) {
+        (_, Outcome::Computed) => either(NO_CACHE, PRIVATE_NO_CACHE),
+        (Content::Info | Content::Mod | Content::Zip | Content::ChecksumTile, _) => {
+            either(IMMUTABLE, PRIVATE_IMMUTABLE)
         }
-        Content::List | Content::Latest | Content::Query => match outcome {
-            Outcome::Stale { .. } | Outcome::Computed => {
-                if private {
-                    PRIVATE_NO_CACHE
-                } else {
-                    NO_CACHE
-                }
-            }
-            Outcome::Hit { .. }
-            | Outcome::Miss { .. }
-            | Outcome::Revalidated { .. }
-            | Outcome::Unstored { .. } => {
-                if private {
-                    lifetime.private.clone()
-                } else {
-                    lifetime.shared.clone()
-                }
-            }
-        },
-        Content::ChecksumSupported | Content::ChecksumLookup => {
+        (Content::List | Content::Latest | Content::Query, Outcome::Stale { .. }) => {
+            either(NO_CACHE, PRIVATE_NO_CACHE)
+        }
+        (
+            Content::List
+            | Content::Latest
+            | Content::Query
+            | Content::ChecksumSupported
+            | Content::ChecksumLookup,
+            _,
+        ) => {
             if private {
                 lifetime.private.clone()
             } else {
                 lifetime.shared.clone()
             }
         }
-        Content::ChecksumLatest => NO_CACHE,
+        (Content::ChecksumLatest, _) => NO_CACHE,
     }
 }
 

@@ -149,6 +149,29 @@ async fn cache_status_tells_where_it_came_from() {
         let got = harness.get("/example.com/o/@v/list").await;
         assert_eq!(got.header("cache-status"), status, "{outcome:?}");
         assert_eq!(got.header("cache-control"), control, "{outcome:?}");
+        let age = outcome.age().map_or_else(String::new, |age| age.as_secs().to_string());
+        assert_eq!(got.header("age"), age, "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_made_up_here_is_never_called_immutable() {
+    for (content, private, control) in [
+        (Content::Info, false, "no-cache"),
+        (Content::Info, true, "private, no-cache"),
+        (Content::Latest, false, "no-cache"),
+    ] {
+        let reply = move || Ok(Served { outcome: Outcome::Computed, ..memory(content, INFO, private) });
+        let harness =
+            Harness::with(Fake::new().on("/example.com/c/@v/v1.0.0.info", reply), ServerSettings::default());
+        for condition in
+            [("if-none-match", "\"tag\""), ("if-modified-since", "Tue, 14 Nov 2023 22:13:20 GMT")]
+        {
+            let got = harness.ask("GET", "/example.com/c/@v/v1.0.0.info", &[condition]).await;
+            assert_eq!((got.status, got.text()), (200, INFO.to_owned()));
+            assert_eq!(got.header("cache-control"), control);
+            assert_eq!((got.header("etag"), got.header("last-modified")), ("", ""));
+        }
     }
 }
 
