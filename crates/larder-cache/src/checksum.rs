@@ -27,7 +27,8 @@ mod trouble;
 use std::{fmt, sync::Arc, time::Duration};
 
 use larder_module::{
-    defaults, dirhash::H1, pattern::Patterns, sumdb::verify::LineError, version::ModuleVersion,
+    defaults, dirhash::H1, path::ModulePath, pattern::Patterns, sumdb::verify::LineError,
+    version::ModuleVersion,
 };
 use larder_store::Store;
 use larder_upstream::{Chain, Deadline, FetchError, Upstreams};
@@ -225,6 +226,13 @@ impl ChecksumDatabases {
         }
     }
 
+    /// Forgets which versions of a module the databases did not know.
+    pub(crate) fn forget_unknown(&self, module: &ModulePath) {
+        for database in self.main.iter().chain(&self.toolchains) {
+            database.forget_unknown(module);
+        }
+    }
+
     /// Waits until everything verified is on the disk.
     pub async fn flush(&self) {
         for database in self.main.iter().chain(&self.toolchains) {
@@ -251,8 +259,13 @@ impl ChecksumDatabases {
         !is_toolchain(of) && (self.settings.skip.matches(module) || self.settings.private.matches(module))
     }
 
-    /// The patterns that a client has to keep from the database: all, or the one in question if they are many.
-    fn hidden_patterns(&self, of: &ModuleVersion) -> String {
+    /// The patterns that a client has to keep from the database: all that it may read, or the one in question if they
+    /// are many.
+    fn hidden_patterns(&self, of: &ModuleVersion, may_read_all: bool) -> String {
+        let fits = |pattern: &&str| Patterns::parse(pattern).matches(of.module().as_str());
+        if !may_read_all {
+            return self.settings.skip.iter().find(fits).unwrap_or_default().to_owned();
+        }
         let mut all: Vec<&str> = Vec::new();
         for pattern in self.settings.private.iter().chain(self.settings.skip.iter()) {
             if !all.contains(&pattern) {
@@ -263,7 +276,6 @@ impl ChecksumDatabases {
         if list.len() <= LONGEST_LIST {
             return list;
         }
-        let fits = |pattern: &&str| Patterns::parse(pattern).matches(of.module().as_str());
         all.into_iter().find(fits).map_or(list, str::to_owned)
     }
 }

@@ -45,7 +45,7 @@ impl Engine {
             ));
         };
         let chain = route.chain.on_behalf_of(&access.trail);
-        databases.serve(database, request, &chain, access.cached_only).await
+        databases.serve(database, request, &chain, access).await
     }
 
     /// Refuses to look a private module up, with the line that makes the client stop asking.
@@ -74,7 +74,7 @@ impl Engine {
     }
 }
 
-fn private_clients(module: &ModulePath) -> Failure {
+pub(crate) fn private_clients(module: &ModulePath) -> Failure {
     let mut failure = Failure::new(
         Reason::PrivateClients,
         &format!("{module} belongs to a private route, and this client's address may not see such modules"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use larder_module::{
+    path::ModulePath,
     sumdb::{
         note::Verifier,
         record::{Lookup, format_lookup, parse_lookup},
@@ -290,6 +291,10 @@ impl Database {
         error!(database = self.name(), kind, "SECURITY: refused what was said for {}: {detail}", self.name());
         self.files.record_event(kind, &detail);
         self.reported.insert(detail, ());
+    }
+
+    pub(super) fn forget_unknown(&self, module: &ModulePath) {
+        self.unknown.retain(|of, _| of.module() != module);
     }
 
     /// Waits until everything verified is on the disk.

@@ -25,7 +25,7 @@ use super::{
     tiles::Reach,
     trouble::Trouble,
 };
-use crate::{Body, Content, Failure, Outcome, Reason, Served};
+use crate::{Access, Body, Content, Failure, Outcome, Reason, Served, policy::private_clients};
 
 impl ChecksumDatabases {
     /// Answers a client out of the verified copy; the chain is the one that would be asked about the module.
@@ -38,15 +38,14 @@ impl ChecksumDatabases {
         database: &str,
         request: &ChecksumRequest,
         chain: &Chain,
-        cached_only: bool,
+        access: &Access,
     ) -> Result<Served, Failure> {
         let Some(database) = self.served(database) else {
             let headline = format!("the checksum database {database} is not served here");
             let advice = "the go command then asks the database itself";
             return Err(Failure::new(Reason::Absent, &headline, &[], &[advice]));
         };
-        let chain = (!cached_only).then_some(chain);
-        let answer = self.answer(database, request, chain);
+        let answer = self.answer(database, request, chain, access);
         match tokio::time::timeout(self.settings.status_budget, answer).await {
             Ok(answer) => answer,
             Err(_) => {
@@ -60,8 +59,10 @@ impl ChecksumDatabases {
         &self,
         database: &Arc<Database>,
         request: &ChecksumRequest,
-        chain: Option<&Chain>,
+        chain: &Chain,
+        access: &Access,
     ) -> Result<Served, Failure> {
+        let chain = (!access.cached_only).then_some(chain);
         match request {
             ChecksumRequest::Supported => Ok(served(Bytes::new(), Content::ChecksumSupported, None)),
             ChecksumRequest::Latest => database.serve_latest(chain).await,
@@ -71,7 +72,7 @@ impl ChecksumDatabases {
                     Failure::new(Reason::Absent, &format!("no such module version: {error}"), &[], &[])
                 })?;
                 if self.is_hidden(&of) {
-                    return Err(self.private_lookup(database, &of));
+                    return Err(self.private_lookup(database, &of, access));
                 }
                 database.serve_lookup(&of, chain).await
             }
@@ -79,9 +80,16 @@ impl ChecksumDatabases {
     }
 
     /// A private name is never sent to a database, and its client is told how not to ask.
-    fn private_lookup(&self, database: &Database, of: &ModuleVersion) -> Failure {
+    ///
+    /// Patterns name hosts and teams: who may not see private modules reads none of them but the one that was hit,
+    /// and that only if it does not stem from a private route.
+    fn private_lookup(&self, database: &Database, of: &ModuleVersion, access: &Access) -> Failure {
+        let module = of.module();
+        if !access.client_is_private_ok && self.settings.private.matches(module.as_str()) {
+            return private_clients(module);
+        }
         let headline = format!("{of} is private here: {} is not asked about it", database.name());
-        let setting = format!("set GONOSUMDB={}", self.hidden_patterns(of));
+        let setting = format!("set GONOSUMDB={}", self.hidden_patterns(of, access.client_is_private_ok));
         let warning =
             "GOPRIVATE alone would make the go command go past this proxy; it needs GONOPROXY=none beside it";
         let mut failure = Failure::new(Reason::Denied, &headline, &[], &[&setting, warning]);

@@ -4,14 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use larder_cache::{
-    Reason,
+    Access, Reason,
     checksum::{ChecksumDatabases, ChecksumFailure, ChecksumSettings, Verdict, What},
 };
 use larder_module::defaults;
 use larder_testkit::sumdb::{FakeSumdb, Heads, Outage};
 
 use crate::stage::{
-    NOWHERE, PATIENCE, Reach, Stage, add, chain_of, get, open_store, patterns, upstreams, verify, version,
+    NOWHERE, PATIENCE, Reach, Stage, add, chain_of, get, get_as, open_store, patterns, upstreams, verify,
+    version,
 };
 
 #[tokio::test]
@@ -88,7 +89,7 @@ async fn private_names_stay_inside() {
     let sumdb =
         FakeSumdb::new("sums.example.com", 4).on_demand(|module, _| Some(crate::stage::hashes(module)));
     let stage = Stage::with(sumdb, Reach::Directly, |settings| {
-        settings.skip = patterns("git.corp.example");
+        settings.skip = patterns("git.corp.example,quiet.example");
         settings.private = patterns("*.internal.example,git.corp.example");
     })
     .await;
@@ -98,8 +99,22 @@ async fn private_names_stay_inside() {
         assert_eq!(failure.reason, Reason::Denied);
         assert!(failure.private);
         let text = failure.lines.join("\n");
-        assert!(text.contains("GONOSUMDB=*.internal.example,git.corp.example"), "{text}");
+        assert!(text.contains("GONOSUMDB=*.internal.example,git.corp.example,quiet.example"), "{text}");
         assert!(text.contains("GOPRIVATE alone"), "{text}");
+    }
+    // Who may not see private modules learns no pattern but the one that was hit, and none of a private route.
+    let outside = Access { client_is_private_ok: false, ..Access::trusted("outside") };
+    for (module, reason, pattern) in [
+        ("quiet.example/a", Reason::Denied, "GONOSUMDB=quiet.example"),
+        ("git.corp.example/a", Reason::PrivateClients, "private route"),
+        ("a.internal.example/b/c", Reason::PrivateClients, "private route"),
+    ] {
+        let path = format!("sumdb/sums.example.com/lookup/{module}@v1.0.0");
+        let failure = get_as(&stage.databases, &stage.chain, &path, &outside).await.unwrap_err();
+        let text = failure.lines.join("\n");
+        assert_eq!(failure.reason, reason, "{text}");
+        assert!(failure.private && text.contains(pattern), "{text}");
+        assert!(!text.contains("*.internal") && !text.contains("=git.corp"), "{text}");
     }
     assert!(stage.sumdb.requests().is_empty(), "{:?}", stage.sumdb.requests());
     assert_eq!(stage.verify("corp.example/public", What::Zip).await.unwrap(), Verdict::Match);

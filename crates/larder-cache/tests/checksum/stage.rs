@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use larder_cache::{
-    Body, ChecksumDatabases, Failure, Served,
+    Access, Body, ChecksumDatabases, Failure, Served,
     checksum::{ChecksumFailure, ChecksumSettings, DatabaseAddress, Gosumdb, Verdict, What},
 };
 use larder_module::{
@@ -192,11 +192,20 @@ pub(crate) async fn get(
     path: &str,
     cached_only: bool,
 ) -> Result<Bytes, Failure> {
+    get_as(databases, chain, path, &Access { cached_only, ..Access::trusted("test") }).await
+}
+
+pub(crate) async fn get_as(
+    databases: &ChecksumDatabases,
+    chain: &Chain,
+    path: &str,
+    access: &Access,
+) -> Result<Bytes, Failure> {
     let request = ProxyRequest::parse(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let ProxyRequest::Checksum { database, request } = request else {
         panic!("{path}: another kind of request")
     };
-    databases.serve(&database, &request, chain, cached_only).await.map(|served| body(&served))
+    databases.serve(&database, &request, chain, access).await.map(|served| body(&served))
 }
 
 pub(crate) fn body(served: &Served) -> Bytes {
