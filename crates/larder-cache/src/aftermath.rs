@@ -1,7 +1,7 @@
 //! What follows from a failed fetch: what is remembered of it, and what can be said all the same.
 //!
-//! Absence is an answer and is kept; it stays usable while the chain can't be asked. A refusal that follows from the bytes themselves is
-//! repeated for a minute. Any other failure is shared only with those who waited for it; just its cause is kept.
+//! Absence is an answer and is kept; it stays usable while the chain can't be asked. A refusal that follows from the bytes themselves,
+//! or from the database's positive word, is repeated for a minute. Any other failure is shared only with those who waited for it; just its cause is kept.
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,6 +38,7 @@ impl Refusals {
 
     pub(crate) fn forget_module(&self, module: &ModulePath) {
         self.refused.retain(|key, _| key.of().module() != module);
+        self.cut.retain(|key, ()| key.of().module() != module);
     }
 }
 
@@ -115,9 +116,10 @@ impl Engine {
                 self.keep_absence(route, &wanted_of(key), &failure);
                 return Err(failure);
             }
-            Reason::ChecksumMismatch | Reason::ChecksumUnknown | Reason::ChecksumSecurity => {
-                let entry = (self.settings.clock.moment(), Arc::new(failure.clone()));
-                self.refusals.refused.insert(key.clone(), entry);
+            Reason::ChecksumMismatch | Reason::ChecksumUnknown => {
+                // "Unknown" may be the database's word of a minute ago: it doesn't begin to count anew.
+                let since = self.settings.clock.moment_before(failure.learned.unwrap_or_default());
+                self.refusals.refused.insert(key.clone(), (since, Arc::new(failure.clone())));
                 return Err(failure);
             }
             reason if !reason.chain_cannot_be_asked() => return Err(failure),

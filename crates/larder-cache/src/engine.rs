@@ -206,6 +206,9 @@ impl Engine {
         self.absences.forget_module(module);
         self.refusals.forget_module(module);
         self.causes.forget(module);
+        if let Some(databases) = &self.databases {
+            databases.forget_unknown(module);
+        }
         let (store, module) = (self.store.clone(), module.clone());
         let forgotten = tokio::task::spawn_blocking(move || {
             store.forget_answers(&module);

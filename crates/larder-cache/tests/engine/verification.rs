@@ -10,7 +10,7 @@ use larder_module::{
 use larder_store::ObjectKey;
 use larder_testkit::{
     Endpoint, FakeUpstream, Fault, ModuleBuilder, Reply, Rng, RunningUpstream,
-    sumdb::{FakeSumdb, Outage},
+    sumdb::{FakeSumdb, Forgery, Outage},
 };
 use larder_upstream::VerifyMode;
 
@@ -98,6 +98,33 @@ async fn an_unknown_version_is_refused_with_advice() {
     );
     assert!(!failure.text().contains("GONOSUMDB"), "{failure:?}");
     assert_printable(&failure);
+}
+
+#[tokio::test]
+async fn an_unknown_version_is_known_after_a_purge() {
+    const NEW: &str = "example.com/new";
+    let (upstream, sumdb, world) = stage(|_| {}).await;
+    let built = upstream.add(&ModuleBuilder::new(NEW, V));
+    assert_eq!(
+        world.get(NEW, V, ObjectKind::Zip).await.expect_err("unknown").reason,
+        Reason::ChecksumUnknown
+    );
+    sumdb.record(NEW, V, &built.h1, &built.mod_h1);
+    assert_eq!(
+        world.get(NEW, V, ObjectKind::Zip).await.expect_err("unknown").reason,
+        Reason::ChecksumUnknown
+    );
+    world.engine.purge(&module(NEW)).await;
+    assert!(world.get(NEW, V, ObjectKind::Zip).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_database_that_lies_is_asked_again_at_once() {
+    let (_upstream, sumdb, world) = stage(|_| {}).await;
+    sumdb.forge(Some(Forgery::BrokenSignature));
+    assert_eq!(world.get(A, V, ObjectKind::Zip).await.expect_err("lies").reason, Reason::ChecksumSecurity);
+    sumdb.forge(None);
+    assert!(world.get(A, V, ObjectKind::Zip).await.is_ok());
 }
 
 #[tokio::test]
