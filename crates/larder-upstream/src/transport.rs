@@ -187,6 +187,7 @@ impl Transport {
         let authorization = credential.and_then(Credential::header);
         let authenticated = authorization.is_some();
         headers.extend(authorization.map(|value| (header::AUTHORIZATION, value)));
+        let sent = Instant::now();
         let sending = self.client_for(&origin).get(url.clone()).headers(headers).send();
         let response = match timeout_at(until.at, sending).await {
             Ok(Ok(response)) => response,
@@ -198,7 +199,7 @@ impl Transport {
                 };
                 return Err(classify::before_answer(&error, &about));
             }
-            Err(_) => return Err(until.passed()),
+            Err(_) => return Err(until.passed(sent.elapsed())),
         };
         let secrets = credential.map(Credential::telling_texts).unwrap_or_default();
         Ok(Answer { response, permit, authenticated, redirected_to: None, secrets })
@@ -307,6 +308,10 @@ impl Transport {
     }
 }
 
+/// An upstream that was asked and silent for so long is to blame, however short its caller's time was; otherwise one
+/// that nobody has time to wait for would never be left alone.
+const LONG_SILENCE: Duration = Duration::from_secs(10);
+
 /// A limit and a deadline, and which of them comes first.
 #[derive(Clone, Copy)]
 pub(crate) struct Until {
@@ -326,8 +331,10 @@ impl Until {
         }
     }
 
-    fn passed(self) -> FetchCause {
+    /// Returns the cause for an answer that did not begin; `silence` is how long the upstream had been asked.
+    fn passed(self, silence: Duration) -> FetchCause {
         match self.cut_by_deadline {
+            Some(_) if silence >= LONG_SILENCE => FetchCause::FirstByteTimeout { after: silence },
             Some(after) => FetchCause::DeadlinePassed { after },
             None => FetchCause::FirstByteTimeout { after: self.limit },
         }
@@ -445,5 +452,20 @@ fn client(
 impl std::fmt::Debug for Transport {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Transport").field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_silence_counts_against_the_upstream_and_a_short_deadline_does_not() {
+        let seconds = Duration::from_secs;
+        let cut = Until::new(seconds(30), Some(Instant::now() + seconds(15)));
+        assert!(cut.passed(seconds(15)).counts_against_upstream());
+        assert!(!cut.passed(seconds(9)).counts_against_upstream());
+        let own = Until::new(seconds(3), Some(Instant::now() + seconds(15)));
+        assert_eq!(own.passed(seconds(3)), FetchCause::FirstByteTimeout { after: seconds(3) });
     }
 }
