@@ -36,7 +36,7 @@ use crate::{
 
 /// How long one walk for an answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
-/// How long a client with a stale answer at hand waits for a better one.
+/// How long a client waits for a better answer than the one at hand, stale or computed.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What all answers in memory may weigh.
 const MEMORY: u64 = 32 << 20;
@@ -189,9 +189,10 @@ impl Engine {
         if self.tasks.closing() {
             return Err(shutting_down(&describe(wanted)));
         }
-        let patience = match &kept {
-            Some(_) => PATIENCE.min(self.settings.status_budget),
-            None => self.settings.status_budget,
+        let has_substitute = kept.is_some() || self.computed(wanted).await.is_some();
+        let patience = match has_substitute {
+            true => PATIENCE.min(self.settings.status_budget),
+            false => self.settings.status_budget,
         };
         let joined = self.refresh(wanted, access);
         let failure = match timeout_at(Instant::now() + patience, joined.wait()).await {
