@@ -24,14 +24,23 @@ mod source;
 mod tiles;
 mod trouble;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use larder_module::{
-    defaults, dirhash::H1, path::ModulePath, pattern::Patterns, sumdb::verify::LineError,
+    defaults,
+    dirhash::H1,
+    path::ModulePath,
+    pattern::Patterns,
+    sumdb::verify::{AuthenticRecord, LineError},
     version::ModuleVersion,
 };
 use larder_store::Store;
 use larder_upstream::{Chain, Deadline, FetchError, Upstreams};
+use tokio::time::Instant;
 use tracing::warn;
 
 pub use gosumdb::{DatabaseAddress, Gosumdb, GosumdbError};
@@ -40,6 +49,10 @@ use database::{Database, LookupFailure};
 
 /// The longest list of patterns that still fits into a line for a client.
 const LONGEST_LIST: usize = 120;
+/// How long something that may be served unconfirmed waits for the database.
+const MOMENT: Duration = Duration::from_secs(2);
+/// How long such things don't wait at all after one did in vain.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Which hash of a version is meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -152,6 +165,8 @@ pub struct ChecksumDatabases {
     main: Option<Arc<Database>>,
     /// Confirms toolchains where there is no other.
     toolchains: Option<Arc<Database>>,
+    /// Since when it has been known that the database leaves its clients waiting.
+    silent: Mutex<Option<Instant>>,
 }
 
 impl fmt::Debug for ChecksumDatabases {
@@ -173,7 +188,7 @@ impl ChecksumDatabases {
         };
         let main = settings.database.as_ref().map(open);
         let toolchains = main.is_none().then(|| open(&DatabaseAddress::public()));
-        Self { settings, main, toolchains }
+        Self { settings, main, toolchains, silent: Mutex::default() }
     }
 
     /// Returns the name of the database that confirms modules.
@@ -199,24 +214,57 @@ impl ChecksumDatabases {
         deadline: Deadline,
     ) -> Result<Verdict, ChecksumFailure> {
         let Some(database) = self.confirming(of) else { return Ok(Verdict::NotApplicable) };
-        let name = || database.name().to_owned();
-        let known = match tokio::time::timeout_at(deadline, database.record(of, chain)).await {
-            Ok(Ok(known)) => known,
-            Ok(Err(failure)) => return Err(into_checksum_failure(failure, name())),
-            Err(_) => {
-                return Err(ChecksumFailure::Unavailable { database: name(), attempts: Arc::default() });
-            }
-        };
-        let (module, version) = (of.module().as_str(), of.version().as_str());
-        let line = match what {
-            What::Zip => known.record.zip_h1(module, version),
-            What::Mod => known.record.go_mod_h1(module, version),
-        };
-        match line {
-            Ok(expected) if expected == *hash => Ok(Verdict::Match),
-            Ok(expected) => Err(ChecksumFailure::Mismatch { database: name(), expected, got: *hash }),
-            Err(error) => Err(no_line(name(), &error)),
+        match tokio::time::timeout_at(deadline, database.record(of, chain)).await {
+            Ok(Ok(known)) => compare(database.name(), &known.record, of, what, hash),
+            Ok(Err(failure)) => Err(into_checksum_failure(failure, database.name().to_owned())),
+            Err(_) => Err(no_answer(database.name())),
         }
+    }
+
+    /// Confirms the hash of something that may be served unconfirmed: waits a moment for an answer, and not even that
+    /// while the database is known to be silent. The look-up goes on.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the hash is wrong, unknown, or can't be confirmed so soon.
+    pub async fn verify_soon(
+        &self,
+        of: &ModuleVersion,
+        what: What,
+        hash: &H1,
+        chain: &Chain,
+    ) -> Result<Verdict, ChecksumFailure> {
+        if self.silence().is_some_and(|since| since.elapsed() < SILENCE) {
+            return self.verify_held(of, what, hash).await;
+        }
+        let began = Instant::now();
+        let verdict = self.verify(of, what, hash, chain, began + MOMENT).await;
+        let is_silent =
+            began.elapsed() >= MOMENT && matches!(verdict, Err(ChecksumFailure::Unavailable { .. }));
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = is_silent.then(Instant::now);
+        verdict
+    }
+
+    /// Confirms a hash by what is held here; nobody is asked.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the hash is wrong, or no proven record of the version is held.
+    pub async fn verify_held(
+        &self,
+        of: &ModuleVersion,
+        what: What,
+        hash: &H1,
+    ) -> Result<Verdict, ChecksumFailure> {
+        let Some(database) = self.confirming(of) else { return Ok(Verdict::NotApplicable) };
+        match database.held_record(of).await {
+            Some(known) => compare(database.name(), &known.record, of, what, hash),
+            None => Err(no_answer(database.name())),
+        }
+    }
+
+    fn silence(&self) -> Option<Instant> {
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts a look-up whose result will be wanted, so that it runs beside the download.
@@ -297,6 +345,30 @@ fn into_checksum_failure(failure: LookupFailure, database: String) -> ChecksumFa
             ChecksumFailure::Security { database, detail: what, attempts }
         }
         LookupFailure::NotHeld => ChecksumFailure::Unavailable { database, attempts: Arc::default() },
+    }
+}
+
+fn no_answer(database: &str) -> ChecksumFailure {
+    ChecksumFailure::Unavailable { database: database.to_owned(), attempts: Arc::default() }
+}
+
+fn compare(
+    database: &str,
+    record: &AuthenticRecord,
+    of: &ModuleVersion,
+    what: What,
+    hash: &H1,
+) -> Result<Verdict, ChecksumFailure> {
+    let (module, version) = (of.module().as_str(), of.version().as_str());
+    let line = match what {
+        What::Zip => record.zip_h1(module, version),
+        What::Mod => record.go_mod_h1(module, version),
+    };
+    let database = database.to_owned();
+    match line {
+        Ok(expected) if expected == *hash => Ok(Verdict::Match),
+        Ok(expected) => Err(ChecksumFailure::Mismatch { database, expected, got: *hash }),
+        Err(error) => Err(no_line(database, &error)),
     }
 }
 

@@ -280,6 +280,17 @@ impl Engine {
     }
 }
 
+/// What became of the wish to watch an object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Watch {
+    /// It is watched from now on.
+    New,
+    /// It was watched already.
+    Already,
+    /// There is no room.
+    TooMany,
+}
+
 /// The unverified objects that are waiting to be checked again.
 #[derive(Debug, Default)]
 pub(crate) struct Checking(Mutex<HashSet<ObjectKey>>);
@@ -287,10 +298,17 @@ pub(crate) struct Checking(Mutex<HashSet<ObjectKey>>);
 impl Checking {
     const MOST: usize = 1_024;
 
-    /// Begins to watch an object; reports whether that is new and there is room.
-    pub(crate) fn start(&self, key: &ObjectKey) -> bool {
+    /// Begins to watch an object, if there is room.
+    pub(crate) fn start(&self, key: &ObjectKey) -> Watch {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.len() < Self::MOST && watched.insert(key.clone())
+        if watched.contains(key) {
+            return Watch::Already;
+        }
+        if watched.len() >= Self::MOST {
+            return Watch::TooMany;
+        }
+        watched.insert(key.clone());
+        Watch::New
     }
 
     pub(crate) fn end(&self, key: &ObjectKey) {

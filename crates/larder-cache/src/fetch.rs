@@ -62,19 +62,27 @@ enum Stopped {
 
 impl Engine {
     /// Runs a flight to its end.
-    pub(crate) async fn fly(self: Arc<Self>, key: ObjectKey, landing: Landing, trail: Trail) {
+    pub(crate) async fn fly(self: Arc<Self>, key: ObjectKey, mut landing: Landing, trail: Trail) {
         let routes = self.routes();
         let route = &on_behalf_of(routes.route(key.of().module().as_str()), &trail);
-        match self.look(route, &key).await {
-            Ok(Some(ready)) => {
-                self.at_hand.keep(&key, ready.clone());
-                return landing.end(Ok(ready));
+        loop {
+            let may_fetch = landing.flight().may_fetch();
+            match self.look(route, &key, may_fetch).await {
+                Ok(Some(ready)) => {
+                    self.at_hand.keep(&key, ready.clone());
+                    return landing.end(Ok(ready));
+                }
+                Ok(None) => {}
+                Err(failure) => return landing.end(Err(Stop::Failed(Arc::new(failure)))),
             }
-            Ok(None) => {}
-            Err(failure) => return landing.end(Err(Stop::Failed(Arc::new(failure)))),
-        }
-        if !landing.flight().may_fetch() {
-            return landing.end(Err(Stop::NotStored));
+            if may_fetch {
+                break;
+            }
+            // Looked again for whoever may have the database asked as well.
+            match landing.end_unless_wanted() {
+                Some(wanted) => landing = wanted,
+                None => return,
+            }
         }
         if let Some(failure) = self.remembered(route, &key).await {
             return landing.end(Err(Stop::Failed(Arc::new(failure))));

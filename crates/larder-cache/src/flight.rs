@@ -5,7 +5,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -73,7 +76,8 @@ pub(crate) enum Stop {
 /// One flight.
 #[derive(Debug)]
 pub(crate) struct Flight {
-    may_fetch: bool,
+    /// Set once somebody joined who wants things fetched; changed under the board's lock only.
+    may_fetch: AtomicBool,
     phase: watch::Sender<Phase>,
     asking: Mutex<Option<(UpstreamName, Instant)>>,
 }
@@ -97,7 +101,7 @@ impl Flight {
     }
 
     pub(crate) fn may_fetch(&self) -> bool {
-        self.may_fetch
+        self.may_fetch.load(Ordering::Acquire)
     }
 
     /// Returns how far it is, now and whenever that changes.
@@ -131,10 +135,11 @@ impl Board {
     pub(crate) fn join(&self, key: &ObjectKey, may_fetch: bool) -> (Arc<Flight>, Option<Landing>) {
         let mut flights = self.lock();
         if let Some(flight) = flights.get(key) {
+            flight.may_fetch.fetch_or(may_fetch, Ordering::AcqRel);
             return (Arc::clone(flight), None);
         }
         let phase = watch::Sender::new(Phase::Looking);
-        let flight = Arc::new(Flight { may_fetch, phase, asking: Mutex::default() });
+        let flight = Arc::new(Flight { may_fetch: may_fetch.into(), phase, asking: Mutex::default() });
         flights.insert(key.clone(), Arc::clone(&flight));
         let landing =
             Landing { board: self.clone(), key: key.clone(), flight: Arc::clone(&flight), on_board: true };
@@ -164,6 +169,20 @@ impl Landing {
     pub(crate) fn end(mut self, result: Result<Ready, Stop>) {
         self.leave_board();
         self.flight.advance(Phase::Done(result));
+    }
+
+    /// Ends a flight that found nothing and was not to fetch; gives it back when somebody joined meanwhile who wants more.
+    pub(crate) fn end_unless_wanted(mut self) -> Option<Self> {
+        let mut flights = self.board.lock();
+        if self.flight.may_fetch() {
+            drop(flights);
+            return Some(self);
+        }
+        flights.remove(&self.key);
+        drop(flights);
+        self.on_board = false;
+        self.flight.advance(Phase::Done(Err(Stop::NotStored)));
+        None
     }
 
     /// Gives callers their result while the flight stays on the board, so that who comes joins it until it is durable.
@@ -217,6 +236,22 @@ mod tests {
         drop(landing.expect("the first starts"));
         assert!(matches!(&*phase.borrow(), Phase::Done(Err(Stop::Vanished))));
         assert!(board.join(&key(), true).1.is_some());
+    }
+
+    #[test]
+    fn whoever_wants_a_fetch_turns_a_mere_look_into_one() {
+        let board = Board::default();
+        let (_, landing) = board.join(&key(), false);
+        let (flight, none) = board.join(&key(), true);
+        assert!(none.is_none() && flight.may_fetch());
+        let landing = landing.expect("the first starts").end_unless_wanted().expect("somebody wants more");
+        assert!(matches!(&*flight.follow().borrow(), Phase::Looking));
+        landing.end(Err(Stop::NotStored));
+        let (flight, landing) = board.join(&key(), false);
+        board.join(&key(), false);
+        assert!(landing.expect("a new one").end_unless_wanted().is_none());
+        assert!(matches!(&*flight.follow().borrow(), Phase::Done(Err(Stop::NotStored))));
+        assert!(board.join(&key(), true).1.is_some(), "it has left the board");
     }
 
     #[test]

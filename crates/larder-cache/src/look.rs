@@ -3,7 +3,8 @@
 //! A file with an index row was verified when it came: its bytes are compared with the row once in each process. A file without one
 //! (copied in by hand, or the index was lost) is examined like something that just arrived. When the checksum database can't be asked
 //! then, the marks beside the file decide: an object that isn't marked unverified was verified by whoever put it there, and what is
-//! stored keeps being served when everything else is down. Toolchains are the exception: they are never served on trust.
+//! stored keeps being served when everything else is down. Then it is asked about again behind the clients' backs. Toolchains are the
+//! exception: they are never served on trust. Who wants nothing fetched causes no question to the database either.
 
 use std::{os::unix::fs::FileExt, sync::Arc, time::Duration};
 
@@ -21,17 +22,24 @@ use sha2::{Digest, Sha256};
 use crate::{
     Event, Failure, Outcome, Reason,
     checksum::What,
-    engine::Engine,
+    engine::{Engine, Watch},
     flight::{Ready, ReadyBody},
     memory::{SMALL, entity_tag},
     spool::{SpoolContent, blocking},
-    verify::mode_for,
+    verify::{Effort, mode_for},
 };
+
+/// How long something is served on trust when nobody watches over it.
+const TRUSTED_FOR: Duration = Duration::from_secs(10);
 
 /// What an examined file turned out to be.
 enum Examination {
     /// To be served; nothing of it need be written down.
     Trusted,
+    /// To be served because nobody could confirm it now; to be asked about again.
+    TrustedForNow,
+    /// Not to be served without the database's word, which only somebody may ask for who wants things fetched.
+    Withheld,
     /// To be served, and its row is to be written.
     Good(Examined),
     /// Damaged or wrong.
@@ -40,10 +48,13 @@ enum Examination {
 
 impl Engine {
     /// Returns the stored object if there is one that may be served; a wrong one is moved aside and counts as none.
+    ///
+    /// With `may_ask` unset nobody is asked about it, now or later.
     pub(crate) async fn look(
         self: &Arc<Self>,
         route: &Route,
         key: &ObjectKey,
+        may_ask: bool,
     ) -> Result<Option<Ready>, Failure> {
         let store = self.store.clone();
         let wanted = key.clone();
@@ -62,11 +73,18 @@ impl Engine {
                 entity_tag(&found),
                 entity_tag(&expected)
             )),
-            Soundness::Unknown => self.examine(route, key, &object).await?,
-            Soundness::Sound => self.reconsider(route, key, &object).await?,
+            Soundness::Unknown => self.examine(route, key, &object, may_ask).await?,
+            Soundness::Sound => self.reconsider(route, key, &object, may_ask).await?,
         };
         match examination {
             Examination::Trusted => self.ready(key, &object, None).await.map(Some),
+            Examination::TrustedForNow => {
+                let ready = self.ready(key, &object, None).await?;
+                let is_watched = may_ask && self.check_later(key);
+                let expires = (!is_watched).then(|| self.settings.clock.moment_after(TRUSTED_FOR));
+                Ok(Some(Ready { expires, ..ready }))
+            }
+            Examination::Withheld => Ok(None),
             Examination::Good(examined) => {
                 let (store, key_copy, copy) = (self.store.clone(), key.clone(), Arc::clone(&object));
                 let recorded = blocking(move || store.record_examined(&key_copy, &copy, &examined)).await;
@@ -98,6 +116,7 @@ impl Engine {
         route: &Route,
         key: &ObjectKey,
         object: &Arc<StoredObject>,
+        may_ask: bool,
     ) -> Result<Examination, Failure> {
         let (what, h1) = match key.kind() {
             ObjectKind::Info => return self.examine_info(key, object).await,
@@ -117,15 +136,17 @@ impl Engine {
         if object.marks.ziphash.as_ref().is_some_and(|marked| *marked != h1) {
             return Ok(Examination::Bad("it is not what its .ziphash says".to_owned()));
         }
-        self.ask_about(route, key, object, what, h1).await
+        let effort = effort_for(route, key, object, may_ask);
+        self.ask_about(route, key, object, what, h1, effort).await
     }
 
     /// Considers whether a sound object's standing is good enough for what the route demands now.
     async fn reconsider(
-        self: &Arc<Self>,
+        &self,
         route: &Route,
         key: &ObjectKey,
         object: &Arc<StoredObject>,
+        may_ask: bool,
     ) -> Result<Examination, Failure> {
         let Some(row) = &object.row else { return Ok(Examination::Trusted) };
         if key.kind() == ObjectKind::Info
@@ -137,17 +158,16 @@ impl Engine {
         match mode {
             VerifyMode::Off => Ok(Examination::Trusted),
             VerifyMode::WhenReachable => {
-                if row.verified == Verification::Unverified || object.marks.unverified {
-                    self.check_later(key);
-                }
-                Ok(Examination::Trusted)
+                let is_unverified = row.verified == Verification::Unverified || object.marks.unverified;
+                Ok(if is_unverified { Examination::TrustedForNow } else { Examination::Trusted })
             }
             VerifyMode::Required => {
                 let (what, h1) = match self.hash_of(key, object, row).await {
                     Ok(hash) => hash,
                     Err(reason) => return Ok(Examination::Bad(reason)),
                 };
-                match self.ask_about(route, key, object, what, h1).await? {
+                let effort = effort_for(route, key, object, may_ask);
+                match self.ask_about(route, key, object, what, h1, effort).await? {
                     Examination::Good(examined) if examined.verified == row.verified => {
                         Ok(Examination::Trusted)
                     }
@@ -186,8 +206,10 @@ impl Engine {
         object: &StoredObject,
         what: What,
         h1: H1,
+        effort: Effort,
     ) -> Result<Examination, Failure> {
-        match self.confirm(route, key.of(), what, &h1, "the store").await {
+        match self.confirm_with(effort, route, key.of(), what, &h1, "the store").await {
+            Ok(Verification::Unverified) => Ok(Examination::TrustedForNow),
             Ok(verified) => Ok(Examination::Good(Examined {
                 h1: Some(h1),
                 source: object
@@ -199,11 +221,12 @@ impl Engine {
             Err(failure) => match failure.reason {
                 Reason::ChecksumMismatch => Ok(Examination::Bad(failure.text())),
                 Reason::ChecksumUnavailable | Reason::ChecksumSecurity => {
-                    let is_toolchain = key.of().module().as_str() == TOOLCHAIN_MODULE;
-                    if is_toolchain || object.marks.unverified {
-                        Err(failure)
+                    if is_trustworthy(key, object) {
+                        Ok(Examination::TrustedForNow)
+                    } else if effort == Effort::Held {
+                        Ok(Examination::Withheld)
                     } else {
-                        Ok(Examination::Trusted)
+                        Err(failure)
                     }
                 }
                 _ => Err(failure),
@@ -300,11 +323,15 @@ impl Engine {
         }
     }
 
-    /// Checks an unverified object again after a while, and as long as the database can't be asked.
-    pub(crate) fn check_later(self: &Arc<Self>, key: &ObjectKey) {
+    /// Checks an object again that is served unconfirmed, after a while and as long as the database can't be asked.
+    ///
+    /// Reports whether it is being watched: too many at a time are not.
+    pub(crate) fn check_later(self: &Arc<Self>, key: &ObjectKey) -> bool {
         const PAUSE: Duration = Duration::from_secs(60);
-        if !self.checking.start(key) {
-            return;
+        match self.checking.start(key) {
+            Watch::Already => return true,
+            Watch::TooMany => return false,
+            Watch::New => {}
         }
         let engine = Arc::clone(self);
         let key = key.clone();
@@ -318,9 +345,10 @@ impl Engine {
             }
             engine.checking.end(&key);
         });
+        true
     }
 
-    /// Asks the database about a stored, unverified object; reports whether that is settled.
+    /// Asks the database about a stored object that is served unconfirmed; reports whether that is settled.
     pub(crate) async fn check_now(self: &Arc<Self>, key: &ObjectKey) -> bool {
         let routes = self.routes();
         let route = routes.route(key.of().module().as_str());
@@ -329,30 +357,51 @@ impl Engine {
             return true;
         };
         let object = Arc::new(object);
-        let hash = match &object.row {
-            Some(row) => self.hash_of(key, &object, row).await,
-            None => return true,
+        let examination = match &object.row {
+            Some(row) => match self.hash_of(key, &object, row).await {
+                Ok((what, h1)) => self.ask_about(route, key, &object, what, h1, Effort::Whole).await,
+                Err(_) => return true,
+            },
+            None => self.examine(route, key, &object, true).await,
         };
-        let Ok((what, h1)) = hash else { return true };
-        match self.confirm(route, key.of(), what, &h1, "the store").await {
-            Ok(Verification::Unverified) => false,
-            Ok(verified) => {
-                let examined = Examined {
-                    h1: Some(h1),
-                    source: object.row.as_ref().map(|row| row.source.clone()).unwrap_or_default(),
-                    verified,
-                };
+        match examination {
+            Ok(Examination::Trusted) => true,
+            Ok(Examination::TrustedForNow | Examination::Withheld) => false,
+            Ok(Examination::Good(examined)) => {
                 let (store, key) = (self.store.clone(), key.clone());
                 blocking(move || store.record_examined(&key, &object, &examined)).await.is_ok()
             }
-            Err(failure) => match failure.reason {
-                Reason::ChecksumMismatch | Reason::ChecksumUnknown => {
+            Ok(Examination::Bad(reason)) => {
+                self.move_aside(key, &object, reason).await;
+                true
+            }
+            Err(failure) if failure.reason == Reason::ChecksumUnknown => {
+                if object.marks.unverified {
                     self.move_aside(key, &object, failure.text()).await;
-                    true
+                } else {
+                    // Perhaps a private module whose route is not configured yet: refused from now on, but kept.
+                    self.at_hand.forget(key);
                 }
-                _ => false,
-            },
+                true
+            }
+            Err(_) => false,
         }
+    }
+}
+
+/// Reports whether a file's marks stand for its having been verified once.
+fn is_trustworthy(key: &ObjectKey, object: &StoredObject) -> bool {
+    key.of().module().as_str() != TOOLCHAIN_MODULE && !object.marks.unverified
+}
+
+/// Chooses how long a stored file waits for the database: one that is served in any case, hardly.
+fn effort_for(route: &Route, key: &ObjectKey, object: &StoredObject, may_ask: bool) -> Effort {
+    let is_served_anyway =
+        is_trustworthy(key, object) || mode_for(route, key.of().module()) == VerifyMode::WhenReachable;
+    match (may_ask, is_served_anyway) {
+        (false, _) => Effort::Held,
+        (true, true) => Effort::Brief,
+        (true, false) => Effort::Whole,
     }
 }
 

@@ -22,12 +22,36 @@ pub(crate) fn mode_for(route: &Route, module: &ModulePath) -> VerifyMode {
     if module.as_str() == TOOLCHAIN_MODULE { VerifyMode::Required } else { route.verify }
 }
 
+/// How far a hash's confirmation may go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Effort {
+    /// Only records that are held here count; nobody is asked.
+    Held,
+    /// It can do without: a moment is waited at most.
+    Brief,
+    /// Without it nothing is served.
+    Whole,
+}
+
 impl Engine {
-    /// Asks the checksum database about a hash and decides by the route's mode what follows.
-    ///
-    /// `carrier` is whose bytes have that hash: the upstream that sent them, or the store.
+    /// Asks the checksum database about the hash of what an upstream sent, and decides by the route's mode what follows.
     pub(crate) async fn confirm(
         &self,
+        route: &Route,
+        of: &ModuleVersion,
+        what: What,
+        hash: &H1,
+        carrier: &str,
+    ) -> Result<Verification, Failure> {
+        self.confirm_with(Effort::Whole, route, of, what, hash, carrier).await
+    }
+
+    /// Does the same with as much effort as the caller deems fit.
+    ///
+    /// `carrier` is whose bytes have that hash: the upstream that sent them, or the store.
+    pub(crate) async fn confirm_with(
+        &self,
+        effort: Effort,
         route: &Route,
         of: &ModuleVersion,
         what: What,
@@ -49,15 +73,22 @@ impl Engine {
                 Ok(Verification::NotApplicable)
             };
         };
-        let deadline = Instant::now() + LOOKUP_LIMIT;
-        match databases.verify(of, what, hash, &route.chain, deadline).await {
+        let verdict = match effort {
+            Effort::Held => databases.verify_held(of, what, hash).await,
+            Effort::Brief => databases.verify_soon(of, what, hash, &route.chain).await,
+            Effort::Whole => {
+                let deadline = Instant::now() + LOOKUP_LIMIT;
+                databases.verify(of, what, hash, &route.chain, deadline).await
+            }
+        };
+        match verdict {
             Ok(Verdict::Match) => Ok(Verification::Verified),
             Ok(Verdict::NotApplicable) if is_toolchain => Err(unavailable(
                 of,
                 &["its checksum database is switched off, and toolchains are always verified".to_owned()],
             )),
             Ok(Verdict::NotApplicable) => Ok(Verification::NotApplicable),
-            Err(failure) => self.judge(mode, of, what, carrier, failure),
+            Err(failure) => self.judge(mode, effort, of, what, carrier, failure),
         }
     }
 
@@ -77,6 +108,7 @@ impl Engine {
     fn judge(
         &self,
         mode: VerifyMode,
+        effort: Effort,
         of: &ModuleVersion,
         what: What,
         carrier: &str,
@@ -90,8 +122,13 @@ impl Engine {
             ChecksumFailure::Unavailable { database, attempts } => match mode {
                 VerifyMode::WhenReachable => Ok(Verification::Unverified),
                 VerifyMode::Required | VerifyMode::Off => {
-                    let causes: Vec<String> = attempts.iter().map(attempt_line).collect();
-                    tracing::warn!(object = %of, %database, ?causes, "{of} can't be verified now: {database} can't be asked");
+                    let mut causes: Vec<String> = attempts.iter().map(attempt_line).collect();
+                    if causes.is_empty() {
+                        causes.push(format!("{database} gave no answer that could be verified in time"));
+                    }
+                    if effort == Effort::Whole {
+                        tracing::warn!(object = %of, %database, ?causes, "{of} can't be verified now: {database} can't be asked");
+                    }
                     Err(unavailable(of, &causes))
                 }
             },

@@ -6,4 +6,5 @@ mod common;
 mod objects;
 mod storage;
 mod streaming;
+mod trust;
 mod verification;
