@@ -112,10 +112,6 @@ impl Engine {
         let what = key.to_string();
         let slot = self.slots.acquire(&self.metrics).await.map_err(|_| saturated(&what))?;
         match key.kind() {
-            ObjectKind::Info => {}
-            ObjectKind::Mod | ObjectKind::Zip => self.look_up_ahead(route, key.of()),
-        }
-        match key.kind() {
             ObjectKind::Info | ObjectKind::Mod => self.fetch_small(route, key, flight, slot).await,
             ObjectKind::Zip => self.fetch_zip(route, key, flight, slot).await,
         }
@@ -214,7 +210,7 @@ impl Engine {
     }
 
     async fn fetch_zip(
-        &self,
+        self: &Arc<Self>,
         route: &Route,
         key: &ObjectKey,
         flight: &Flight,
@@ -228,7 +224,7 @@ impl Engine {
             .chain
             .walk(|upstream| {
                 let spool = &spool;
-                async move { self.receive(key, &upstream, flight, &mut *spool.lock().await).await }
+                async move { self.receive(route, key, &upstream, flight, &mut *spool.lock().await).await }
             })
             .await;
         let spool = spool.into_inner();
@@ -284,7 +280,8 @@ impl Engine {
 
     /// Receives one zip from one upstream, taking up what broke off, and judges its structure.
     async fn receive(
-        &self,
+        self: &Arc<Self>,
+        route: &Route,
         key: &ObjectKey,
         upstream: &Upstream,
         flight: &Flight,
@@ -294,7 +291,7 @@ impl Engine {
         let mut resumptions = 0;
         let mut resume = None;
         let stopped = loop {
-            let error = match self.receive_once(key, upstream, flight, spool, &mut resume).await {
+            let error = match self.receive_once(route, key, upstream, flight, spool, &mut resume).await {
                 Ok(None) => break None,
                 Ok(Some(stopped)) => break Some(stopped),
                 Err(error) => error,
@@ -335,7 +332,8 @@ impl Engine {
 
     /// Receives a body from where the spool stands; `resume` is left set when it may be taken up after a failure.
     async fn receive_once(
-        &self,
+        self: &Arc<Self>,
+        route: &Route,
         key: &ObjectKey,
         upstream: &Upstream,
         flight: &Flight,
@@ -343,6 +341,8 @@ impl Engine {
         resume: &mut Option<Resume>,
     ) -> Result<Option<Stopped>, FetchError> {
         let mut body = upstream.zip(key.of(), resume.take().as_ref()).await?;
+        // Not before: the database learns no name of which no upstream has anything. Beside the body it costs no time.
+        self.look_up_ahead(route, key.of());
         let stop = |error| {
             Some(match error {
                 SpoolError::Storage(error) => Stopped::Storage(error),

@@ -202,6 +202,21 @@ async fn modules_outside_the_database_are_not_looked_up() {
 }
 
 #[tokio::test]
+async fn the_database_learns_no_name_that_no_upstream_has() {
+    let (upstream, sumdb, world) = stage(|_| {}).await;
+    for fault in [None, Some(Fault::Status(500)), Some(Fault::Status(403))] {
+        match fault {
+            Some(fault) => upstream.set_fault_everywhere(fault),
+            None => upstream.heal(),
+        }
+        for kind in [ObjectKind::Info, ObjectKind::Mod, ObjectKind::Zip] {
+            assert!(world.get("corp.example.com/secret", V, kind).await.is_err());
+        }
+    }
+    assert!(sumdb.requests().is_empty(), "{:?}", sumdb.requests());
+}
+
+#[tokio::test]
 async fn toolchains_are_verified_whatever_is_set() {
     let version = "v0.0.1-go1.99.0.linux-amd64";
     let toolchain = ModuleBuilder::new(TOOLCHAIN_MODULE, version).file("bin/go", "#!/bin/sh\n");
