@@ -102,8 +102,9 @@ impl Database {
 
     /// Notes that the database has just confirmed the head to be its newest.
     pub(super) fn confirm_head(&self) {
-        if let Some(kept) = self.heads.kept() {
-            self.heads.set(Kept { learned: Some(Instant::now()), ..kept });
+        // In place: whoever moves the head meanwhile must not find it set back.
+        if let Some(kept) = self.heads.kept.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            kept.learned = Some(Instant::now());
         }
     }
 
