@@ -71,6 +71,16 @@ pub(super) enum LookupFailure {
     NotHeld,
 }
 
+impl LookupFailure {
+    /// The failure for want of everything: of somebody to ask, or of an answer.
+    pub(super) fn nothing(asked: Option<&Chain>) -> Self {
+        match asked {
+            Some(_) => Self::Unavailable(Arc::default()),
+            None => Self::NotHeld,
+        }
+    }
+}
+
 /// One database with everything that is known of it.
 pub(super) struct Database {
     address: DatabaseAddress,
@@ -182,6 +192,8 @@ impl Database {
         }
         let _slot = self.slots.acquire().await;
         let mut refusals = Refusals::default();
+        // One proxy's 404 is not the database's: the others and the database itself come after it and may know better.
+        let mut unknown = None;
         for source in self.sources.of(chain) {
             match self.sources.carries(&source).await {
                 Ok(true) => {}
@@ -197,9 +209,7 @@ impl Database {
                     return Ok(known);
                 }
                 Err(Trouble::Unknown(said)) => {
-                    let at = Instant::now();
-                    self.unknown.insert(of.clone(), (at, said.clone()));
-                    return Err(LookupFailure::Unknown { said, at });
+                    unknown = Some(said);
                 }
                 Err(trouble) => {
                     if refusals.add(self.name(), trouble) {
@@ -210,6 +220,12 @@ impl Database {
         }
         if let Some(what) = &refusals.what {
             self.report("checksum-refused", format!("{of}: {what}"));
+        } else if let Some(said) = unknown {
+            // The last word counts, which is the database's own where it can be reached. Behind a firewall only a proxy's
+            // can be had, and refusing is the safe side: "can't be asked" lets some routes serve what is unverified.
+            let at = Instant::now();
+            self.unknown.insert(of.clone(), (at, said.clone()));
+            return Err(LookupFailure::Unknown { said, at });
         }
         Err(refusals.into_failure())
     }

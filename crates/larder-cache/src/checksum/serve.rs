@@ -108,7 +108,7 @@ impl Database {
         match (self.head().await, refreshed) {
             (Some(head), _) => Ok(served(Bytes::copy_from_slice(head.note()), Content::ChecksumLatest, None)),
             (None, Err(failure)) => Err(self.failure(&failure, "its newest tree head")),
-            (None, Ok(())) => Err(self.failure(&LookupFailure::NotHeld, "its newest tree head")),
+            (None, Ok(())) => Err(self.failure(&LookupFailure::nothing(chain), "its newest tree head")),
         }
     }
 
@@ -116,7 +116,8 @@ impl Database {
     async fn refresh(self: &Arc<Self>, chain: &Chain) -> Result<(), LookupFailure> {
         let (database, chain) = (Arc::clone(self), chain.clone());
         let work = move || async move { database.refresh_now(&chain).await };
-        self.refreshes.join((), || work().boxed()).await.unwrap_or(Err(LookupFailure::NotHeld))
+        let lost = || LookupFailure::Unavailable(Arc::default());
+        self.refreshes.join((), || work().boxed()).await.unwrap_or_else(|| Err(lost()))
     }
 
     async fn refresh_now(&self, chain: &Chain) -> Result<(), LookupFailure> {
@@ -239,7 +240,13 @@ impl Database {
             }
             LookupFailure::Unavailable(attempts) => {
                 let headline = format!("{name} can't be asked for {wanted}");
-                Failure::new(Reason::ChecksumUnavailable, &headline, &lines(attempts), &[])
+                let mut lines = lines(attempts);
+                if lines.is_empty() {
+                    lines.push(
+                        "nobody gave an answer that could be verified; Larder's log may say more".to_owned(),
+                    );
+                }
+                Failure::new(Reason::ChecksumUnavailable, &headline, &lines, &[])
             }
             LookupFailure::Refused { what, attempts } => {
                 let headline = format!("SECURITY: what came as {wanted} of {name} was refused");

@@ -71,6 +71,18 @@ async fn the_next_source_is_asked_when_one_fails() {
 }
 
 #[tokio::test]
+async fn one_proxy_that_does_not_know_is_not_the_database() {
+    let ignorant = FakeSumdb::new(NOWHERE, 12).start().await;
+    let stage = Stage::with(sumdb(12), Reach::ThroughProxy, |_| {}).await;
+    let chain = |list: &str| chain_of(&upstreams(), list);
+    let both = chain(&format!("{},{}", ignorant.url(), stage.sumdb.url()));
+    assert_eq!(verify(&stage.databases, &both, "example.com/a", What::Zip).await.unwrap(), Verdict::Match);
+    // Where nobody else can be reached, its word has to do.
+    let alone = verify(&stage.databases, &chain(&ignorant.url()), "example.com/b", What::Zip).await;
+    assert!(matches!(alone, Err(ChecksumFailure::Unknown { .. })), "{alone:?}");
+}
+
+#[tokio::test]
 async fn proxies_after_direct_are_not_asked() {
     let stage = Stage::with(sumdb(6), Reach::ThroughProxy, |_| {}).await;
     let chain = chain_of(&upstreams(), &format!("direct,{}", stage.sumdb.url()));
