@@ -249,11 +249,13 @@ impl Engine {
     /// Stops taking new fetches and waits until what was verified is stored, at most `limit`; reports whether all of it was.
     pub async fn shutdown(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
-        let done = self.tasks.close(limit).await;
-        match &self.databases {
-            Some(databases) => timeout_at(deadline, databases.flush()).await.is_ok() && done,
-            None => done,
+        let mut done = self.tasks.close(limit).await;
+        if let Some(databases) = &self.databases {
+            done &= timeout_at(deadline, databases.flush()).await.is_ok();
         }
+        let store = self.store.clone();
+        done &= timeout_at(deadline, tokio::task::spawn_blocking(move || store.flush())).await.is_ok();
+        done
     }
 
     pub(crate) fn routes(&self) -> Arc<Routes> {

@@ -5,7 +5,7 @@
 //! staging, sync, a rename that replaces nothing, sync of the folder. A SQLite index beside the objects remembers their
 //! digests, upstreams' answers and what went wrong; losing it loses no object.
 //!
-//! All calls block; an asynchronous caller runs them on threads made for that. Time comes from the clock in
+//! All calls block but those that say otherwise; an asynchronous caller runs them on threads made for that. Time comes from the clock in
 //! [`StoreOptions`]. Several processes may share one data folder, of which one may serve.
 
 mod durable;
@@ -15,6 +15,7 @@ mod index;
 mod key;
 mod layout;
 mod object;
+mod opening;
 mod publish;
 mod quarantine;
 mod scrub;
@@ -47,6 +48,7 @@ pub use sumfiles::Swap;
 
 use crate::durable::Disk;
 use crate::index::Index;
+use crate::index::later::Later;
 use crate::layout::Layout;
 use crate::staging::StagingFolder;
 
@@ -143,7 +145,9 @@ pub struct Store(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) layout: Layout,
     pub(crate) disk: Disk,
-    pub(crate) index: Index,
+    pub(crate) index: Arc<Index>,
+    /// Changes of the index that nobody waits for.
+    later: Later,
     pub(crate) staging: StagingFolder,
     clock: Clock,
     limits: Limits,
@@ -176,10 +180,10 @@ impl Store {
         for folder in [&layout.root, &layout.modules, &layout.staging, &layout.quarantine] {
             durable::create_skeleton(folder)?;
         }
-        let serve_lock = if options.exclusive { Some(lock_for_serving(&layout)?) } else { None };
-        refuse_split_folder(&layout)?;
+        let serve_lock = if options.exclusive { Some(opening::lock_for_serving(&layout)?) } else { None };
+        opening::refuse_split_folder(&layout)?;
         let (staging, swept) = StagingFolder::open(&disk, &layout.staging)?;
-        refuse_full_disk(&disk, &staging)?;
+        opening::refuse_full_disk(&disk, &staging)?;
         let (index, state) = Index::open(&disk, &layout.index)?;
         if let IndexState::Replaced { why, aside } = &state {
             warn!(
@@ -189,9 +193,11 @@ impl Store {
                 aside.display()
             );
         }
+        let index = Arc::new(index);
         Ok(Self(Arc::new(Inner {
             layout,
             disk,
+            later: Later::start(Arc::clone(&index))?,
             index,
             staging,
             clock: options.clock,
@@ -373,22 +379,30 @@ impl Store {
         self.0.index.read(|connection| index::answers::get(connection, key)).flatten()
     }
 
-    /// Keeps an answer. When this returns, it can be read, unless the log says why not.
+    /// Keeps an answer. Returns at once: it can be read soon, or never when the index can't be written.
     pub fn put_answer(&self, key: &AnswerKey, answer: AnswerRow) {
         let key = key.clone();
-        self.0.index.write(move |connection| index::answers::put(connection, &key, &answer));
+        self.0.later.push(answer.size(), move |connection| index::answers::put(connection, &key, &answer));
         self.prune_now_and_then();
+    }
+
+    /// Forgets that there positively is no such thing. Returns at once, as [`Self::put_answer`] does.
+    pub fn forget_absence(&self, key: &AnswerKey) {
+        let key = key.clone();
+        self.0.later.push(0, move |connection| index::answers::forget_absence(connection, &key));
     }
 
     /// Forgets every answer about a module.
     pub fn forget_answers(&self, module: &ModulePath) {
+        self.flush();
         let module = module.clone();
         self.0.index.write(move |connection| index::answers::forget(connection, &module));
     }
 
-    /// Keeps why a fetch failed.
+    /// Keeps why a fetch failed. Returns at once, as [`Self::put_answer`] does.
     pub fn put_cause(&self, cause: Cause) {
-        self.0.index.write(move |connection| index::journal::put_cause(connection, &cause));
+        let size = cause.wanted.len() + cause.upstream.len() + cause.detail.len();
+        self.0.later.push(size, move |connection| index::journal::put_cause(connection, &cause));
         self.prune_now_and_then();
     }
 
@@ -399,38 +413,40 @@ impl Store {
         self.0.index.read(|connection| index::journal::causes(connection, module, since)).unwrap_or_default()
     }
 
-    /// Forgets why fetches of a module failed, because one succeeded.
+    /// Forgets why fetches of a module failed.
     pub fn forget_causes(&self, module: &ModulePath) {
+        self.flush();
         let module = module.clone();
         self.0.index.write(move |connection| index::journal::forget_causes(connection, &module));
     }
 
-    /// Keeps an event for whoever has to answer for it.
+    /// Keeps an event for whoever has to answer for it. Returns at once, as [`Self::put_answer`] does.
     pub fn record_event(&self, kind: &str, subject: &str, detail: &str) {
         let at = self.now();
         let texts = [kind, subject, detail].map(str::to_owned);
-        self.0.index.write(move |connection| {
+        self.0.later.push(subject.len() + detail.len(), move |connection| {
             let [kind, subject, detail] = &texts;
             index::journal::put_event(connection, at, kind, subject, detail)
         });
         self.prune_now_and_then();
     }
 
+    /// Waits until everything that was handed over so far is written, as far as the index can be.
+    pub fn flush(&self) {
+        self.0.later.flush();
+    }
+
     /// Returns the newest events, newest first.
     #[must_use]
     pub fn events(&self, limit: u32) -> Vec<Event> {
+        self.flush();
         self.0.index.read(|connection| index::journal::events(connection, limit)).unwrap_or_default()
     }
 
     /// Drops what is older or more than the limits allow. It happens by itself now and then.
     pub fn prune(&self) {
-        let limits = self.0.limits.clone();
-        let oldest = self.oldest_cause();
-        self.0.index.write(move |connection| {
-            index::answers::prune(connection, limits.answers, limits.absences)?;
-            index::journal::prune_causes(connection, oldest, limits.causes)?;
-            index::journal::prune_events(connection, limits.events)
-        });
+        self.prune_later();
+        self.flush();
     }
 
     // --- checksum databases ---
@@ -539,57 +555,22 @@ impl Store {
         self.now().checked_sub(self.0.limits.cause_age).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
+    fn prune_later(&self) {
+        let limits = self.0.limits.clone();
+        let oldest = self.oldest_cause();
+        self.0.later.push(0, move |connection| {
+            index::answers::prune(connection, limits.answers, limits.absences)?;
+            index::journal::prune_causes(connection, oldest, limits.causes)?;
+            index::journal::prune_events(connection, limits.events)
+        });
+    }
+
     fn prune_now_and_then(&self) {
         let added = self.0.added.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if added % PRUNE_EVERY == PRUNE_EVERY - 1 {
-            self.prune();
+            self.prune_later();
         }
     }
-}
-
-fn lock_for_serving(layout: &Layout) -> Result<File, StoreError> {
-    let path = &layout.serve_lock;
-    let mut file = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(|error| StoreError::from_io("open", path, error))?;
-    match file.try_lock() {
-        Ok(()) => {
-            // The number helps whoever is refused; without it the lock holds all the same.
-            drop(durable::write_process_number(&mut file));
-            Ok(file)
-        }
-        Err(std::fs::TryLockError::WouldBlock) => {
-            let pid = fs_err::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
-            Err(StoreError::Busy { folder: layout.root.clone(), pid })
-        }
-        Err(std::fs::TryLockError::Error(error)) => Err(StoreError::from_io("lock", path, error)),
-    }
-}
-
-/// Finds out now, with an error that says so, whether the disk takes anything. SQLite would only say that it can't open.
-fn refuse_full_disk(disk: &Disk, staging: &StagingFolder) -> Result<(), StoreError> {
-    let path = durable::RemoveOnDrop(staging.fresh_path());
-    let file = disk.create_file(&path.0)?;
-    disk.write_at(&file, &path.0, &[0; 4096], 0)
-}
-
-fn refuse_split_folder(layout: &Layout) -> Result<(), StoreError> {
-    use std::os::unix::fs::MetadataExt as _;
-    let device = |path: &Path| {
-        std::fs::metadata(path)
-            .map(|metadata| metadata.dev())
-            .map_err(|error| StoreError::from_io("look at", path, error))
-    };
-    let home = device(&layout.modules)?;
-    if device(&layout.staging)? != home || device(&layout.quarantine)? != home {
-        let (staging, modules) = (layout.staging.clone(), layout.modules.clone());
-        return Err(StoreError::SplitFolder { staging, modules });
-    }
-    Ok(())
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -145,6 +145,7 @@ fn answers_are_kept_apart_and_replaced() {
 
     store.put_answer(&list, answer(Some("v1.0.0\n"), noon()));
     store.put_answer(&query, answer(None, noon()));
+    store.flush();
     assert_eq!(store.answer(&list), Some(answer(Some("v1.0.0\n"), noon())));
     assert_eq!(store.answer(&query).unwrap().body, None);
     assert_eq!(store.answer(&latest), None);
@@ -152,10 +153,64 @@ fn answers_are_kept_apart_and_replaced() {
 
     let later = noon() + Duration::from_secs(60);
     store.put_answer(&list, answer(Some("v1.1.0\n"), later));
+    store.flush();
     let found = store.answer(&list).unwrap();
     assert_eq!((found.body.unwrap().as_ref(), found.checked_at), (&b"v1.1.0\n"[..], later));
     store.forget_answers(&module("example.com/a"));
     assert_eq!(store.answer(&list), None);
+}
+
+#[test]
+fn a_forgotten_absence_takes_no_answer_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let list = answer_key("example.com/a", Question::List);
+    let latest = answer_key("example.com/a", Question::Latest);
+    store.put_answer(&list, answer(Some("v1.0.0\n"), noon()));
+    store.put_answer(&latest, answer(None, noon()));
+    store.flush();
+    assert!(store.answer(&latest).is_some());
+    store.forget_absence(&list);
+    store.forget_absence(&latest);
+    store.flush();
+    assert!(store.answer(&list).is_some());
+    assert_eq!(store.answer(&latest), None);
+}
+
+/// Another process holds the lock: whoever hands something over goes on at once, and publishers lose a moment.
+#[test]
+fn a_held_lock_stops_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let before = key("example.com/a", "v1.0.0", ObjectKind::Info);
+    put(&store, &before, b"{}").unwrap();
+    let other = rusqlite::Connection::open(folder.path().join("index.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let began = std::time::Instant::now();
+    let large = AnswerRow { body: Some(vec![b'x'; 100_000].into()), ..answer(None, noon()) };
+    for number in 0..2_000 {
+        let path = format!("example.com/m{number}");
+        store.put_answer(&answer_key(&path, Question::List), large.clone());
+        store.put_cause(cause(&path, noon()));
+        store.record_event("kind", &path, "detail");
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    std::thread::scope(|scope| {
+        for number in 0..100 {
+            let store = &store;
+            scope.spawn(move || {
+                let key = key("example.com/a", &format!("v1.0.{number}"), ObjectKind::Mod);
+                put(store, &key, b"module example.com/a\n").unwrap();
+            });
+        }
+    });
+    assert!(store.sound_object(&before).unwrap().unwrap().row.is_some());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    other.execute_batch("ROLLBACK").unwrap();
+    let list = answer_key("example.com/after", Question::List);
+    store.put_answer(&list, answer(Some("v1.0.0\n"), noon()));
+    store.flush();
+    assert!(store.answer(&list).is_some());
 }
 
 #[test]
@@ -210,6 +265,7 @@ fn causes_are_kept_for_a_day() {
     store.put_cause(cause("example.com/a", noon() - Duration::from_secs(23 * 3_600)));
     store.put_cause(cause("example.com/a", noon()));
     store.put_cause(cause("example.com/b", noon()));
+    store.flush();
     let causes = store.causes(&a);
     assert_eq!(
         causes.iter().map(|cause| cause.at).collect::<Vec<_>>(),
@@ -218,6 +274,7 @@ fn causes_are_kept_for_a_day() {
     for _ in 0..100 {
         store.put_cause(cause("example.com/a", noon()));
     }
+    store.flush();
     assert_eq!(store.causes(&a).len(), 16, "one module can't fill the table");
     store.forget_causes(&a);
     assert_eq!(store.causes(&a), []);

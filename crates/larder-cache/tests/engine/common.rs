@@ -208,6 +208,7 @@ impl World {
     /// Stops this engine and starts another on the same store, as after a restart.
     pub(crate) fn restarted(self, setup: Setup) -> Self {
         let Self { engine, store, upstreams, clock, home } = self;
+        store.flush();
         drop((engine, store, upstreams));
         setup.start_in(home, clock)
     }

@@ -1,11 +1,12 @@
 //! A store that can't be written keeps nobody from what was verified.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use larder_cache::Reason;
 use larder_module::request::ObjectKind;
 use larder_store::FailPoint;
-use larder_testkit::{FakeUpstream, ModuleBuilder, Rng};
+use larder_testkit::{Endpoint, FakeUpstream, Fault, ModuleBuilder, Rng};
 
 use crate::common::{Setup, assert_printable};
 
@@ -85,4 +86,39 @@ async fn a_store_that_can_t_be_read_is_no_reason_to_ask_upstreams() {
     assert_eq!(failure.reason, Reason::StoreBroken);
     assert_printable(&failure);
     assert_eq!(upstream.total(), 0);
+}
+
+/// Another process holds the write lock of the index: that must cost no client anything.
+#[tokio::test]
+async fn a_held_lock_on_the_index_delays_nobody() {
+    let upstream = FakeUpstream::new().module(A, V).module("example.com/b", V).start().await;
+    let world = Setup::chain(upstream.url()).start();
+    world.settled(A, V, ObjectKind::Mod).await;
+    let other = rusqlite::Connection::open(world.home.path().join("index.db")).expect("opened");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+
+    let began = Instant::now();
+    let unknown: Vec<String> = (0..40).map(|number| format!("example.com/unknown{number}")).collect();
+    let absences = join_all(unknown.iter().map(|path| world.list(path))).await;
+    assert!(absences.iter().all(|result| result.as_ref().is_err_and(|it| it.reason == Reason::Absent)));
+    upstream.set_fault(Endpoint::Latest, Fault::Status(500));
+    let broken = join_all(unknown.iter().map(|path| world.latest(path))).await;
+    assert!(broken.iter().all(|result| result.as_ref().is_err_and(|it| it.reason == Reason::BadUpstream)));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+
+    let began = Instant::now();
+    for kind in KINDS {
+        assert_eq!(world.get("example.com/b", V, kind).await.expect("served").outcome, "miss");
+    }
+    assert!(world.list("example.com/b").await.is_ok());
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let began = Instant::now();
+    assert_eq!(world.get(A, V, ObjectKind::Mod).await.expect("stored").outcome, "hit");
+    assert_eq!(world.list("example.com/b").await.expect("kept").outcome, "hit");
+    assert!(began.elapsed() < Duration::from_millis(50), "{:?}", began.elapsed());
+
+    other.execute_batch("ROLLBACK").expect("unlocked");
+    for kind in KINDS {
+        world.settled("example.com/b", V, kind).await;
+    }
 }

@@ -22,6 +22,14 @@ pub enum Question {
     Query(String),
 }
 
+impl AnswerRow {
+    /// Returns how many bytes its texts have.
+    pub(crate) fn size(&self) -> usize {
+        let texts = [&self.etag, &self.last_modified, &self.note].into_iter().flatten();
+        self.body.as_ref().map_or(0, Bytes::len) + self.source.len() + texts.map(String::len).sum::<usize>()
+    }
+}
+
 impl Question {
     /// The number never changes its meaning.
     fn columns(&self) -> (i64, &str) {
@@ -108,6 +116,18 @@ pub(crate) fn forget(connection: &Connection, module: &ModulePath) -> rusqlite::
     let count =
         connection.prepare_cached("DELETE FROM answers WHERE module = ?1")?.execute([module.as_str()])?;
     Ok(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// Forgets that there is no such thing; an answer that was found stays.
+pub(crate) fn forget_absence(connection: &Connection, key: &AnswerKey) -> rusqlite::Result<i64> {
+    let (what, query) = key.question.columns();
+    connection
+        .prepare_cached(
+            "DELETE FROM answers
+             WHERE module = ?1 AND what = ?2 AND query = ?3 AND chain = ?4 AND body IS NULL",
+        )?
+        .execute(params![key.module.as_str(), what, query, key.chain])?;
+    Ok(0)
 }
 
 /// Keeps at most so many answers, absences counted apart so that a flood of them drives out nothing that was found.

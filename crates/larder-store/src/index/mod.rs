@@ -7,6 +7,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod journal;
+pub(crate) mod later;
 mod objects;
 mod schema;
 mod time;
