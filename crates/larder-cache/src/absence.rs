@@ -42,7 +42,8 @@ struct Absence {
 /// The absences at hand; the store has them too.
 #[derive(Debug)]
 pub(crate) struct Absences {
-    known: Cache<(Wanted, Arc<str>), Arc<Absence>>,
+    /// Nothing means that what the store may still say no longer holds.
+    known: Cache<(Wanted, Arc<str>), Option<Arc<Absence>>>,
     folders: Cache<ModuleVersion, Arc<Folders>>,
 }
 
@@ -104,14 +105,18 @@ impl Engine {
             checked_at: now,
         };
         self.store.put_answer(&answer_key(wanted, &chain), row);
-        self.absences.known.insert((wanted.clone(), chain.into()), Arc::new(absence));
+        self.absences.known.insert((wanted.clone(), chain.into()), Some(Arc::new(absence)));
     }
 
-    /// Forgets an absence, because the thing came.
+    /// Forgets an absence, because the thing came: here at once, in the store soon.
     pub(crate) fn forget_absence(&self, wanted: &Wanted) {
         let routes = self.routes();
-        let chain: Arc<str> = routes.route(wanted.module().as_str()).chain.to_string().into();
-        self.absences.known.remove(&(wanted.clone(), chain));
+        let chain = routes.route(wanted.module().as_str()).chain.to_string();
+        self.store.forget_absence(&answer_key(wanted, &chain));
+        let key = (wanted.clone(), Arc::from(chain));
+        if self.absences.known.get(&key).is_some() {
+            self.absences.known.insert(key, None);
+        }
     }
 
     /// Returns what can be said about absence while the chain can't be asked: what was learned earlier, or what a stored zip shows.
@@ -135,8 +140,8 @@ impl Engine {
     async fn absence(&self, route: &Route, wanted: &Wanted) -> Option<Arc<Absence>> {
         let chain = route.chain.to_string();
         let key = (wanted.clone(), Arc::from(chain.as_str()));
-        if let Some(absence) = self.absences.known.get(&key) {
-            return Some(absence);
+        if let Some(known) = self.absences.known.get(&key) {
+            return known;
         }
         let row = read_answer(&self.store, answer_key(wanted, &chain)).await?;
         if row.body.is_some() {
@@ -148,7 +153,7 @@ impl Engine {
             learned: row.checked_at,
             asked: self.settings.clock.moment_before(age),
         });
-        self.absences.known.insert(key, Arc::clone(&absence));
+        self.absences.known.insert(key, Some(Arc::clone(&absence)));
         Some(absence)
     }
 

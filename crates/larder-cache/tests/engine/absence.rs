@@ -38,6 +38,24 @@ async fn an_absence_is_kept_for_a_minute_and_dropped_by_a_purge() {
 }
 
 #[tokio::test]
+async fn what_came_once_is_never_absent_again_because_of_an_old_answer() {
+    let upstream = FakeUpstream::new().start().await;
+    let world = Setup::chain(upstream.url()).start();
+    assert!(world.get(A, V, ObjectKind::Mod).await.is_err());
+    assert!(world.list(A).await.is_err());
+    upstream.add(&ModuleBuilder::new(A, V));
+    world.clock.advance(Duration::from_secs(61));
+    world.settled(A, V, ObjectKind::Mod).await;
+    assert!(world.list(A).await.is_ok());
+    upstream.cut();
+    let world = world.restarted(Setup::chain(upstream.url()));
+    fs_err::remove_dir_all(world.store.modules_folder().join("example.com")).expect("removed");
+    let failure = world.get(A, V, ObjectKind::Mod).await.expect_err("gone, and nobody can be asked");
+    assert_eq!(failure.reason, Reason::BadUpstream, "{failure:?}");
+    assert!(world.list(A).await.is_ok());
+}
+
+#[tokio::test]
 async fn failures_are_never_kept_as_absence() {
     let upstream = FakeUpstream::new().module(A, V).start().await;
     let world = Setup::chain(upstream.url()).start();
