@@ -1,20 +1,19 @@
 //! One line a request.
 //!
 //! The line is written when the body ends, so that it can tell bytes and duration; nothing is
-//! formatted unless somebody listens to the target [`TARGET`]. Larder's own log may name private
-//! modules: it never leaves the machine by Larder's doing.
+//! kept unless there is a log. Larder's own log may name private modules: it never leaves the machine by
+//! Larder's doing.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::{Method, StatusCode, Uri};
 
+use crate::log_form::Facts;
+use crate::log_writer::AccessLog;
 use crate::metrics::HttpMetrics;
-
-/// The tracing target of access-log lines.
-pub const TARGET: &str = "larder::access";
 
 /// What is known about a request while it is being answered.
 pub(crate) struct RequestLog {
@@ -22,52 +21,23 @@ pub(crate) struct RequestLog {
     metrics: Arc<HttpMetrics>,
 }
 
-struct Line {
-    id: RequestId,
-    client: IpAddr,
-    method: Method,
-    uri: Uri,
-    status: StatusCode,
-    outcome: &'static str,
-    upstream: Option<String>,
-    begun: Instant,
-    broke_off: Option<String>,
-}
-
-/// What the log wants to know about a request as it arrives.
-pub(crate) struct Begun {
+/// A line before its last facts are known.
+pub(crate) struct Line {
+    pub(crate) log: AccessLog,
+    pub(crate) id: RequestId,
     pub(crate) client: IpAddr,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
+    pub(crate) status: StatusCode,
+    pub(crate) outcome: &'static str,
+    pub(crate) upstream: Option<String>,
     pub(crate) begun: Instant,
-}
-
-impl Begun {
-    /// Returns the facts when somebody listens.
-    pub(crate) fn when_logged(client: IpAddr, method: &Method, uri: &Uri) -> Option<Self> {
-        tracing::enabled!(target: TARGET, tracing::Level::INFO).then(|| Self {
-            client,
-            method: method.clone(),
-            uri: uri.clone(),
-            begun: Instant::now(),
-        })
-    }
+    pub(crate) broke_off: Option<String>,
 }
 
 impl RequestLog {
-    pub(crate) fn new(
-        begun: Option<Begun>,
-        id: &RequestId,
-        status: StatusCode,
-        outcome: &'static str,
-        upstream: impl FnOnce() -> Option<String>,
-        metrics: &Arc<HttpMetrics>,
-    ) -> Self {
-        let line = begun.map(|Begun { client, method, uri, begun }| {
-            let (id, upstream) = (id.clone(), upstream());
-            Box::new(Line { id, client, method, uri, status, outcome, upstream, begun, broke_off: None })
-        });
-        Self { line, metrics: Arc::clone(metrics) }
+    pub(crate) fn new(line: Option<Line>, metrics: &Arc<HttpMetrics>) -> Self {
+        Self { line: line.map(Box::new), metrics: Arc::clone(metrics) }
     }
 
     /// Notes that the body could not be finished.
@@ -81,36 +51,18 @@ impl RequestLog {
     pub(crate) fn finish(self, sent: u64) {
         self.metrics.sent(sent);
         let Some(line) = self.line else { return };
-        tracing::info!(
-            target: TARGET,
-            request_id = %line.id.as_str(),
-            client = %line.client,
-            method = %line.method,
-            path = %Printable(line.uri.path()),
-            status = line.status.as_u16(),
-            bytes = sent,
-            duration_ms = u64::try_from(line.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            outcome = line.outcome,
-            upstream = line.upstream.as_deref().unwrap_or("-"),
-            broken = line.broke_off.as_deref().unwrap_or("-"),
-            "{} {} {}",
-            line.method,
-            Printable(line.uri.path()),
-            line.status.as_u16(),
-        );
-    }
-}
-
-/// Text from outside that can't forge a line or turn one around.
-struct Printable<'a>(&'a str);
-
-impl Display for Printable<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.bytes().all(|b| b.is_ascii_graphic()) {
-            formatter.write_str(self.0)
-        } else {
-            write!(formatter, "{}", self.0.escape_default())
-        }
+        line.log.line(&Facts {
+            id: line.id.as_str(),
+            client: line.client,
+            method: &line.method,
+            path: line.uri.path(),
+            status: line.status,
+            bytes: sent,
+            duration: line.begun.elapsed(),
+            outcome: line.outcome,
+            upstream: line.upstream.as_deref(),
+            broke_off: line.broke_off.as_deref(),
+        });
     }
 }
 
@@ -149,12 +101,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-
-    #[test]
-    fn paths_are_printed_harmlessly() {
-        assert_eq!(Printable("/a/@v/v1.0.0+x%21").to_string(), "/a/@v/v1.0.0+x%21");
-        assert_eq!(Printable("/a\u{202e}b\n").to_string(), "/a\\u{202e}b\\n");
-    }
 
     #[test]
     fn ids_differ_and_are_hexadecimal() {

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use http::{Method, Request, Response, StatusCode, Version, request::Parts};
@@ -15,9 +16,10 @@ use larder_module::request::{ChecksumRequest, ObjectKind, ProxyRequest};
 use larder_module::version::{ModuleVersion, Query};
 use larder_upstream::{Instance, Trail};
 
-use crate::access_log::{Begun, RequestId, RequestLog};
+use crate::access_log::{Line, RequestId, RequestLog};
 use crate::body::ReplyBody;
 use crate::connection::Connection;
+use crate::log_writer::AccessLog;
 use crate::metrics::HttpMetrics;
 use crate::pieces::PieceBudget;
 use crate::reply::{self, AnswerLifetime, Asked};
@@ -120,6 +122,8 @@ pub struct AppParts<B> {
     pub instance: Instance,
     /// A number that differs from start to start, so that request ids do too.
     pub id_seed: u64,
+    /// Where the line of each request goes.
+    pub access_log: AccessLog,
 }
 
 /// Everything that requests share.
@@ -135,6 +139,7 @@ pub(crate) struct App<B> {
     private_clients: IpPrefixes,
     lifetime: AnswerLifetime,
     next_id: AtomicU64,
+    access_log: AccessLog,
 }
 
 /// Where a request came in.
@@ -160,6 +165,7 @@ impl<B: Backend> App<B> {
             private_clients: settings.private_clients.clone(),
             lifetime: AnswerLifetime::new(settings.answer_lifetime),
             next_id: AtomicU64::new(parts.id_seed),
+            access_log: parts.access_log,
         })
     }
 
@@ -179,7 +185,7 @@ impl<B: Backend> App<B> {
         let (parts, body) = request.into_parts();
         let id = RequestId::of(self.next_id.fetch_add(1, Relaxed));
         let client = request::client(door.peer, &parts.headers, &self.trusted_proxies, &self.private_clients);
-        let begun = Begun::when_logged(client.address, &parts.method, &parts.uri);
+        let begun = self.access_log.is_on().then(Instant::now);
         let asked = Asked {
             headers: &parts.headers,
             is_head: parts.method == Method::HEAD,
@@ -207,9 +213,19 @@ impl<B: Backend> App<B> {
         };
         let status = reply.status();
         self.metrics.answered(status);
-        let upstream = log.upstream;
-        let log = RequestLog::new(begun, &id, status, log.outcome, || upstream, &self.metrics);
-        reply.body_mut().attach(in_flight, Some(log));
+        let line = begun.map(|begun| Line {
+            log: self.access_log.clone(),
+            id,
+            client: client.address,
+            method: parts.method,
+            uri: parts.uri,
+            status,
+            outcome: log.outcome,
+            upstream: log.upstream,
+            begun,
+            broke_off: None,
+        });
+        reply.body_mut().attach(in_flight, Some(RequestLog::new(line, &self.metrics)));
         reply
     }
 

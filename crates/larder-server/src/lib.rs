@@ -9,6 +9,8 @@ mod app;
 mod body;
 mod connection;
 mod io;
+mod log_form;
+mod log_writer;
 mod metrics;
 mod pieces;
 mod range;
@@ -22,8 +24,9 @@ pub mod status;
 mod tests;
 mod tls;
 
-pub use access_log::TARGET as ACCESS_LOG_TARGET;
 pub use app::{AppParts, Backend};
+pub use log_form::LogForm;
+pub use log_writer::AccessLog;
 pub use server::{BindError, Server, ServerControl};
 pub use settings::{
     BasePath, BasePathError, IpPrefixError, IpPrefixes, Limits, ServerSettings, StartPageFacts, TlsFiles,

@@ -26,6 +26,7 @@ fn parts(fake: &Arc<Fake>) -> AppParts<Arc<Fake>> {
         start_page: StartPageFacts { private_patterns: vec!["corp.example.com".into()] },
         instance: larder_upstream::Instance::named("self"),
         id_seed: 1,
+        access_log: crate::AccessLog::off(),
     }
 }
 

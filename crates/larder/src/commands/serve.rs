@@ -52,6 +52,7 @@ async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> 
         Some(databases),
         metrics.clone(),
     );
+    let access_log = logging::start_access_log(config).map_err(|error| Outcome::usage(&error, None))?;
     let parts = AppParts {
         backend: Arc::clone(&engine),
         metrics,
@@ -65,6 +66,7 @@ async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> 
         },
         instance,
         id_seed: id_seed(),
+        access_log: access_log.clone(),
     };
     let server = Server::bind(wiring::server(config, descriptors), parts)
         .await
@@ -76,6 +78,7 @@ async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> 
         warn!(connections = cut, "{cut} connections were cut because their requests were not done in time");
     }
     engine.shutdown(FLUSH).await;
+    access_log.flush(logging::LAST_LINES);
     info!("stopped");
     Ok(())
 }
