@@ -10,6 +10,7 @@
 //! | `source` | who is asked, in which order |
 //! | `database` | look-ups |
 //! | `heads` | the one head that counts, and how it moves |
+//! | `recovery` | doing without that head's file |
 //! | `tiles` | bringing tiles, and proving with them |
 //! | `files` | the verified copy on disk |
 //! | `serve` | what clients get |
@@ -19,6 +20,7 @@ mod files;
 mod flights;
 mod gosumdb;
 mod heads;
+mod recovery;
 mod serve;
 mod source;
 mod tiles;
@@ -257,7 +259,11 @@ impl ChecksumDatabases {
         hash: &H1,
     ) -> Result<Verdict, ChecksumFailure> {
         let Some(database) = self.confirming(of) else { return Ok(Verdict::NotApplicable) };
-        match database.held_record(of).await {
+        let held = match database.held_record(of).await {
+            Some(known) => Some(known),
+            None => database.held_aside(of).await,
+        };
+        match held {
             Some(known) => compare(database.name(), &known.record, of, what, hash),
             None => Err(no_answer(database.name())),
         }

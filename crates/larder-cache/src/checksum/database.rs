@@ -46,6 +46,8 @@ pub(super) struct Known {
     pub(super) head: SignedHead,
     /// Who sent it, unless it was stored.
     pub(super) from: Option<UpstreamName>,
+    /// It was proven under another head than the one that counts.
+    pub(super) is_aside: bool,
 }
 
 /// A look-up that failed, for everyone who waited for it.
@@ -177,7 +179,7 @@ impl Database {
             return Err(Trouble::NotHeld);
         }
         self.tiles.keep(&proven);
-        Ok(Arc::new(Known { record, head, from: None }))
+        Ok(Arc::new(Known { record, head, from: None, is_aside: false }))
     }
 
     async fn find(self: Arc<Self>, of: &ModuleVersion, chain: &Chain) -> Result<Arc<Known>, LookupFailure> {
@@ -227,7 +229,11 @@ impl Database {
             self.unknown.insert(of.clone(), (at, said.clone()));
             return Err(LookupFailure::Unknown { said, at });
         }
-        Err(refusals.into_failure())
+        let failure = refusals.into_failure();
+        match (&failure, self.held_aside(of).await) {
+            (LookupFailure::Unavailable(_), Some(known)) => Ok(known),
+            _ => Err(failure),
+        }
     }
 
     /// Asks one source and proves what it says.
@@ -259,7 +265,7 @@ impl Database {
         self.tiles.keep(&proven);
         let stored = format_lookup(record.id(), record.text(), head.note());
         self.files.write_lookup(of, Arc::new(proven), stored).await;
-        Ok(Arc::new(Known { record, head, from: Some(source.name().clone()) }))
+        Ok(Arc::new(Known { record, head, from: Some(source.name().clone()), is_aside: false }))
     }
 
     /// Proves that the record stands in the kept tree and that the head it came with tells the same history.
@@ -360,7 +366,7 @@ impl Refusals {
 }
 
 /// Reports whether the proven text has a line for exactly this module and version.
-fn names(record: &AuthenticRecord, of: &ModuleVersion) -> bool {
+pub(super) fn names(record: &AuthenticRecord, of: &ModuleVersion) -> bool {
     let (module, version) = (of.module().as_str(), of.version().as_str());
     record.zip_h1(module, version).is_ok() || record.go_mod_h1(module, version).is_ok()
 }

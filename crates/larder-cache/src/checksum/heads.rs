@@ -12,8 +12,6 @@ use std::sync::{
 
 use bytes::Bytes;
 use larder_module::sumdb::{
-    note::Verifier,
-    record::parse_lookup,
     tree::{SignedHead, TreeHead},
     verify::{ConsistencyError, HeadOrder, Misbehaviour, check_consistency, compare_heads},
 };
@@ -24,6 +22,7 @@ use tracing::warn;
 
 use super::{
     database::Database,
+    recovery::OtherHeads,
     source::Source,
     tiles::{Proven, Reach, Wanted},
     trouble::Trouble,
@@ -43,6 +42,8 @@ pub(super) struct Heads {
     largest: Mutex<Option<SignedHead>>,
     confirmed: Cache<TreeHead, ()>,
     is_auditing: AtomicBool,
+    /// Where the file of the head was lost.
+    pub(super) others: OtherHeads,
 }
 
 #[derive(Clone)]
@@ -63,6 +64,7 @@ impl Default for Heads {
             largest: Mutex::default(),
             confirmed: Cache::new(CONFIRMED_HEADS),
             is_auditing: AtomicBool::new(false),
+            others: OtherHeads::default(),
         }
     }
 }
@@ -122,22 +124,6 @@ impl Database {
         if let Some(signed) = signed {
             self.heads.set(Kept { signed, learned: None, on_disk });
         }
-    }
-
-    /// Finds the newest head among the stored look-ups, so that a lost file can't turn the clock back.
-    async fn recover_head(&self) -> Option<SignedHead> {
-        let newest: Arc<Mutex<Option<SignedHead>>> = Arc::default();
-        let (found, key) = (Arc::clone(&newest), self.verifier().clone());
-        self.files
-            .walk_lookups(move |lookup| {
-                let mut newest = found.lock().unwrap_or_else(PoisonError::into_inner);
-                let head = head_of_lookup(lookup, &key);
-                if head.as_ref().map(SignedHead::size) > newest.as_ref().map(SignedHead::size) {
-                    *newest = head;
-                }
-            })
-            .await;
-        newest.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Moves the head so far that `to` is it or lies in its past, and returns it.
@@ -298,10 +284,6 @@ impl Database {
             let _ = database.advance(&seen, Some(&source)).await;
         });
     }
-}
-
-fn head_of_lookup(lookup: &[u8], key: &Verifier) -> Option<SignedHead> {
-    SignedHead::open(&parse_lookup(lookup).ok()?.head_note, key).ok()
 }
 
 /// The evidence as text that anyone can check without asking the database again.

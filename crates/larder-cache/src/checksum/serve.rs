@@ -154,11 +154,14 @@ impl Database {
     ) -> Result<Served, Failure> {
         let known = match chain {
             Some(chain) => self.record(of, chain).await,
-            None => self.held_record(of).await.ok_or(LookupFailure::NotHeld),
+            None => match self.held_record(of).await {
+                Some(known) => Ok(known),
+                None => self.held_aside(of).await.ok_or(LookupFailure::NotHeld),
+            },
         };
         let known = known.map_err(|failure| self.failure(&failure, &of.to_string()))?;
         // The kept head never goes back, so it has the record; the record's own head is for a disk that is full.
-        let head = self.head().await.filter(|head| head.size() > known.record.id());
+        let head = self.head().await.filter(|head| !known.is_aside && head.size() > known.record.id());
         let note = head.as_ref().unwrap_or(&known.head).note();
         let body = format_lookup(known.record.id(), known.record.text(), note);
         Ok(served(body.into(), Content::ChecksumLookup, known.from.clone()))
@@ -194,6 +197,11 @@ impl Database {
         chain: Option<&Chain>,
     ) -> Result<(Bytes, Option<UpstreamName>), Failure> {
         let held = self.tiles.tile(head.head(), tile, Reach::Here).await;
+        if held.is_err()
+            && let Some(bytes) = self.tile_aside(tile).await
+        {
+            return Ok((bytes, None));
+        }
         let (Err(_), Some(chain)) = (&held, chain) else {
             let bytes = held.map_err(|_| self.failure(&LookupFailure::NotHeld, &tile.to_string()))?;
             return Ok((bytes.0, None));

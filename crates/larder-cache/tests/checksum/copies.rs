@@ -146,3 +146,51 @@ async fn a_lost_head_file_does_not_turn_the_clock_back() {
     fs_err::remove_file(stage.file("latest")).unwrap();
     serves_fresh_clients(&stage.another(), &stage.chain, &stage, &all, FEWER_ORDERS).await;
 }
+
+/// Records each of which was verified alone and at another time, put together in one folder as the go command leaves them:
+/// without the file of the newest head.
+async fn scattered(seed: u64) -> (Stage, Vec<ModuleVersion>) {
+    let sumdb = FakeSumdb::new("sums.example.com", seed);
+    sumdb.fill(700);
+    let whole = Stage::new(sumdb.clone()).await;
+    let modules = ["example.com/a", "example.com/b", "example.com/c"];
+    for module in modules {
+        add(&sumdb, module);
+        let one = Stage::new(sumdb.clone()).await;
+        one.verify(module, What::Zip).await.unwrap();
+        one.databases.flush().await;
+        for file in one.files().iter().filter(|file| *file != "latest") {
+            fs_err::create_dir_all(whole.file(file).parent().unwrap()).unwrap();
+            fs_err::copy(one.file(file), whole.file(file)).unwrap();
+        }
+        sumdb.fill(90_000);
+    }
+    whole.sumdb.stop();
+    (whole, modules.map(version).to_vec())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_of_many_heads_are_served_each_under_one_that_proves_it() {
+    let (stage, all) = scattered(10).await;
+    let databases = stage.another();
+    for of in &all {
+        for order in [vec![of.clone()], vec![of.clone(), of.clone()]] {
+            serves_fresh_clients(&databases, &stage.chain, &stage, &order, 1).await;
+        }
+        let verdict = verify(&databases, &stage.chain, of.module().as_str(), What::Zip).await;
+        assert_eq!(verdict.unwrap(), Verdict::Match);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_whose_tiles_are_not_here_does_not_count() {
+    let (stage, all) = collected(11, Heads::Mixed, Reach::Directly).await;
+    fs_err::remove_file(stage.file("latest")).unwrap();
+    stage.sumdb.fill(5_000);
+    let newer = stage.sumdb.head(stage.sumdb.size());
+    let path = stage.file(&format!("lookup/{}@{}", all[0].module().escaped(), all[0].version().escaped()));
+    let lookup = fs_err::read_to_string(&path).unwrap();
+    let (record, _) = lookup.split_once("\n\n").unwrap();
+    fs_err::write(&path, format!("{record}\n\n{newer}")).unwrap();
+    serves_fresh_clients(&stage.another(), &stage.chain, &stage, &all, FEWER_ORDERS).await;
+}
