@@ -80,7 +80,11 @@ impl Engine {
     pub(crate) async fn remembered(&self, route: &Route, key: &ObjectKey) -> Option<Failure> {
         if let Some((since, failure)) = self.refusals.refused.get(key) {
             let age = self.settings.clock.age(since);
-            if age < REFUSED_FOR {
+            let limit = match failure.reason {
+                Reason::ChecksumUnknown => REFUSED_FOR.min(self.settings.absence_freshness),
+                _ => REFUSED_FOR,
+            };
+            if age < limit {
                 return Some((*failure).clone().learned(age));
             }
             self.refusals.refused.remove(key);

@@ -119,6 +119,20 @@ async fn an_unknown_version_is_known_after_a_purge() {
 }
 
 #[tokio::test]
+async fn unknown_is_repeated_no_longer_than_an_absence() {
+    const NEW: &str = "example.com/new";
+    let (upstream, _sumdb, world) =
+        stage(|setup| setup.adjust = |settings| settings.absence_freshness = Duration::from_secs(5)).await;
+    upstream.add(&ModuleBuilder::new(NEW, V));
+    let ask = || world.get(NEW, V, ObjectKind::Mod);
+    assert!(ask().await.is_err() && ask().await.is_err());
+    assert_eq!(upstream.requests("/example.com/new/@v/v1.0.0.mod"), 1);
+    world.clock.advance(Duration::from_secs(6));
+    assert_eq!(ask().await.expect_err("unknown").reason, Reason::ChecksumUnknown);
+    assert_eq!(upstream.requests("/example.com/new/@v/v1.0.0.mod"), 2);
+}
+
+#[tokio::test]
 async fn a_database_that_lies_is_asked_again_at_once() {
     let (_upstream, sumdb, world) = stage(|_| {}).await;
     sumdb.forge(Some(Forgery::BrokenSignature));
