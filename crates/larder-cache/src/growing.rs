@@ -122,6 +122,12 @@ impl GrowingReader {
         self.len() == Some(0)
     }
 
+    /// Reports whether bytes behind the last piece can be read without waiting.
+    #[must_use]
+    pub fn has_more_ready(&self) -> bool {
+        self.progress.borrow().readable > self.offset
+    }
+
     /// Returns the next piece, or nothing at the verified end.
     ///
     /// # Errors

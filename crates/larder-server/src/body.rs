@@ -2,14 +2,20 @@
 //!
 //! A body that fails yields an error, never an early end. hyper then closes an HTTP/1 connection without
 //! the rest (or the last chunk) and resets an HTTP/2 stream, so no client takes a cut body for whole.
+//!
+//! hyper takes pieces ahead of the socket until 16 KiB are queued. When a crowd makes pieces small, that would be four
+//! of them for each connection, so a small piece has to leave before the next is read.
 
 use std::error::Error;
 use std::fs::File;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use http_body::{Body, Frame, SizeHint};
 use larder_cache::{Aborted, GrowingReader};
 
@@ -22,10 +28,14 @@ pub(crate) type BodyError = Box<dyn Error + Send + Sync>;
 
 type NextPiece = Pin<Box<dyn Future<Output = (GrowingReader, Result<Option<Bytes>, Aborted>)> + Send>>;
 
+/// Pieces below this size go one at a time.
+const SMALL: usize = 16 << 10;
+
 /// A reply's body.
 pub(crate) struct ReplyBody {
     source: Source,
     sent: u64,
+    gate: Option<Arc<Gate>>,
     in_flight: Option<InFlight>,
     log: Option<RequestLog>,
 }
@@ -47,6 +57,42 @@ enum GrowingState {
     Resting(GrowingReader),
     Waiting(NextPiece),
     Done,
+}
+
+/// Closed while a small piece of the body waits for the socket.
+#[derive(Debug, Default)]
+struct Gate {
+    closed: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Gate {
+    fn poll_open(&self, context: &Context<'_>) -> Poll<()> {
+        if !self.closed.load(Acquire) {
+            return Poll::Ready(());
+        }
+        self.task.register(context.waker());
+        if self.closed.load(Acquire) { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+/// A small piece; the gate opens when the socket is done with it.
+struct SmallPiece {
+    bytes: Bytes,
+    gate: Arc<Gate>,
+}
+
+impl AsRef<[u8]> for SmallPiece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for SmallPiece {
+    fn drop(&mut self) {
+        self.gate.closed.store(false, Release);
+        self.gate.task.wake();
+    }
 }
 
 impl ReplyBody {
@@ -72,7 +118,7 @@ impl ReplyBody {
     }
 
     fn of(source: Source) -> Self {
-        Self { source, sent: 0, in_flight: None, log: None }
+        Self { source, sent: 0, gate: None, in_flight: None, log: None }
     }
 
     /// Ties the request's end to the body's.
@@ -82,6 +128,21 @@ impl ReplyBody {
         }
         self.in_flight = in_flight;
         self.log = log;
+    }
+
+    /// Closes the gate behind a small piece when more could follow at once.
+    fn pass_on(&mut self, bytes: Bytes) -> Bytes {
+        let more_lies_ready = match &self.source {
+            Source::File(pieces) => pieces.remaining() > 0,
+            Source::Growing(growing) => growing.more_lies_ready(),
+            Source::Empty | Source::Memory(_) => false,
+        };
+        if bytes.len() >= SMALL || !more_lies_ready {
+            return bytes;
+        }
+        let gate = self.gate.get_or_insert_default();
+        gate.closed.store(true, Release);
+        Bytes::from_owner(SmallPiece { bytes, gate: Arc::clone(gate) })
     }
 
     fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
@@ -128,6 +189,10 @@ impl Growing {
         }
     }
 
+    fn more_lies_ready(&self) -> bool {
+        matches!(&self.state, GrowingState::Resting(reader) if reader.has_more_ready())
+    }
+
     fn count(&mut self, len: u64) -> Result<(), Aborted> {
         if let Some(remaining) = self.remaining.as_mut() {
             *remaining = remaining.checked_sub(len).ok_or(Aborted)?;
@@ -145,6 +210,9 @@ impl Body for ReplyBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        if let Some(gate) = &this.gate {
+            ready!(gate.poll_open(context));
+        }
         if let Some(in_flight) = this.in_flight.as_mut() {
             in_flight.set_readers_turn(false);
         }
@@ -155,7 +223,7 @@ impl Body for ReplyBody {
                 if let Some(in_flight) = this.in_flight.as_mut() {
                     in_flight.set_readers_turn(true);
                 }
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+                Poll::Ready(Some(Ok(Frame::data(this.pass_on(bytes)))))
             }
             Ok(None) => Poll::Ready(None),
             Err(error) => {
@@ -210,6 +278,27 @@ mod tests {
         assert_eq!(body.collect().await.expect("memory").to_bytes(), "abc");
         assert!(ReplyBody::memory(Bytes::new()).is_end_stream());
         assert_eq!(ReplyBody::empty().size_hint().exact(), Some(0));
+    }
+
+    #[tokio::test]
+    async fn small_pieces_go_one_at_a_time() {
+        let mut file = tempfile::tempfile().expect("temporary file");
+        std::io::Write::write_all(&mut file, &[7; 12 << 10]).expect("written");
+        // No budget: pieces of the least size.
+        let mut body = ReplyBody::file(Arc::new(file), 0, 12 << 10, &PieceBudget::new(0));
+        let first = body.frame().await.expect("more").expect("readable").into_data().expect("data");
+        assert_eq!(first.len(), 4 << 10);
+        let mut next = poll_once(&mut body);
+        assert!(next.is_pending(), "the first piece has not left");
+        drop(first);
+        next = poll_once(&mut body);
+        assert!(next.is_ready());
+        drop(next);
+        assert_eq!(body.collect().await.expect("readable").to_bytes().len(), 4 << 10);
+    }
+
+    fn poll_once(body: &mut ReplyBody) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(body).poll_frame(&mut Context::from_waker(std::task::Waker::noop()))
     }
 
     #[tokio::test]

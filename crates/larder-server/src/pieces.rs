@@ -20,8 +20,10 @@ use tokio::task::JoinHandle;
 
 /// The biggest piece.
 pub(crate) const LARGEST: usize = 256 << 10;
-/// The smallest piece, and what a slow reader gets.
+/// The smallest piece while the budget lasts, and what a slow reader gets.
 pub(crate) const SMALLEST: usize = 16 << 10;
+/// What is left for everybody when the budget is used up: a page.
+const LEAST: usize = 4 << 10;
 /// Buffers of the biggest size that wait for reuse.
 const SPARE: usize = 16;
 /// A piece that takes longer than this to leave belongs to a slow reader.
@@ -49,6 +51,9 @@ impl PieceBudget {
     /// Returns the size that the next piece may have: a share of what is left.
     fn allowance(&self) -> usize {
         let left = self.limit.saturating_sub(self.outstanding());
+        if left < SMALLEST {
+            return LEAST;
+        }
         ((left / 32) & !(SMALLEST - 1)).clamp(SMALLEST, LARGEST)
     }
 
@@ -264,7 +269,7 @@ mod tests {
     #[tokio::test]
     async fn two_thousand_held_pieces_stay_within_the_budget() {
         let file = file_of(&pattern(LARGEST * 4));
-        let budget = PieceBudget::new(64 << 20);
+        let budget = PieceBudget::new(16 << 20);
         let mut held = Vec::new();
         let mut bodies = Vec::new();
         for _ in 0..2000 {
@@ -272,7 +277,7 @@ mod tests {
             held.push(poll_fn(|context| pieces.poll_piece(context)).await.expect("readable"));
             bodies.push(pieces);
         }
-        assert!(budget.outstanding() < (64 << 20) + 2000 * SMALLEST, "{}", budget.outstanding());
+        assert!(budget.outstanding() < (16 << 20) + 2000 * LEAST, "{}", budget.outstanding());
         held.clear();
         assert_eq!(budget.outstanding(), 0);
     }

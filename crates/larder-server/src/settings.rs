@@ -82,7 +82,7 @@ impl Default for Limits {
             head_bytes: 16 << 10,
             streams: 100,
             drain: Duration::from_secs(30),
-            piece_budget: 64 << 20,
+            piece_budget: 32 << 20,
         }
     }
 }
