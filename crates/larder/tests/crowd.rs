@@ -207,6 +207,7 @@ fn half_open_heads_are_reaped_and_hurt_nobody() {
         .collect();
     let asked = Instant::now();
     assert_eq!(larder.get("/-/healthz").status, 200);
+    settings::say(&format!("{many} half-open heads: {} MiB", larder.memory("VmRSS") >> 20));
     assert!(asked.elapsed() < Duration::from_secs(1), "a new client waited {:?}", asked.elapsed());
     for mut stream in held {
         let left = (limit * 2 + Duration::from_secs(3)).saturating_sub(started.elapsed());

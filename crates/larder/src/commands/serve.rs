@@ -20,6 +20,7 @@ const FLUSH: Duration = Duration::from_secs(10);
 /// Serves until SIGTERM or ctrl-c.
 pub(crate) fn run(config: &Config, environment: &Environment) -> Result<(), Outcome> {
     logging::start(config);
+    small_pages();
     // Whoever installed one before (tests) installed the same.
     let _already = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let descriptors = raise_descriptor_limit();
@@ -156,6 +157,20 @@ async fn stopped<B: larder_server::Backend>(control: ServerControl<B>) {
     }
     info!("stopping: running requests get time to finish");
 }
+
+/// Keeps the kernel from backing buffers with huge pages.
+///
+/// The allocator asks for them. Most of the buffers of a connection is never touched, but half of them would be
+/// resident: 32 KiB a connection in place of 18, and 18 MiB at rest in place of 10.
+#[cfg(target_os = "linux")]
+fn small_pages() {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!("huge pages stay on: {error}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn small_pages() {}
 
 /// Raises the soft limit on open files to the hard one and returns what holds now.
 fn raise_descriptor_limit() -> u64 {
