@@ -123,11 +123,12 @@ fn a_lost_index_loses_nothing() {
     let Some(go) = go() else { return };
     let corpus = small_corpus();
     let scene = Scenario::new(BINARY, world(&corpus));
-    let larder = scene.larder.start();
+    let mut larder = scene.larder.start();
     let project = go.project("p", &corpus.project());
     scene.client(go.clone(), larder.url()).run(&project, &["mod", "download"]).expect_success();
     let data = larder.data().to_owned();
-    larder.kill();
+    // Not a kill: the last objects may be with the client before they are on the disk.
+    larder.terminate(std::time::Duration::from_secs(20)).expect("it stops when asked");
     for entry in fs_err::read_dir(&data).unwrap() {
         let path = entry.unwrap().path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("index.db")) {

