@@ -74,20 +74,32 @@ pub(crate) async fn read_answer(store: &Store, key: AnswerKey) -> Option<AnswerR
     tokio::task::spawn_blocking(move || store.answer(&key)).await.ok().flatten()
 }
 
+/// Reports whether a cause stands in the words of an absence.
+fn said_already(note: &str, line: &str) -> bool {
+    line.split_once(" ago: ").is_some_and(|(_, cause)| note.contains(cause))
+}
+
 impl Engine {
     /// Returns the absence that is still fresh.
     pub(crate) async fn fresh_absence(&self, route: &Route, wanted: &Wanted) -> Option<Failure> {
         let absence = self.absence(route, wanted).await?;
-        (self.settings.clock.age(absence.asked) < self.settings.absence_freshness)
-            .then(|| self.absent(wanted, &absence, &[]))
+        let clock = &self.settings.clock;
+        if clock.age(absence.asked) >= self.settings.absence_freshness {
+            return None;
+        }
+        // Whatever failed since may be the true reason why it isn't there.
+        let since = clock.since(absence.learned) + self.settings.absence_freshness;
+        let mut causes = self.causes.recall(&self.store, clock, wanted.module(), since).await;
+        causes.retain(|line| !said_already(&absence.note, line));
+        Some(self.absent(wanted, &absence, &causes))
     }
 
     /// Keeps a positive absence that was learned just now.
     pub(crate) fn keep_absence(&self, route: &Route, wanted: &Wanted, failure: &Failure) {
         let chain = route.chain.to_string();
-        let note = match failure.lines.get(1) {
-            Some(line) => line.clone(),
-            None => "the upstream".to_owned(),
+        let note = match failure.lines.get(1..) {
+            Some([]) | None => "the upstream".to_owned(),
+            Some(lines) => lines.join("; "),
         };
         let now = self.settings.clock.now();
         let absence = Absence {

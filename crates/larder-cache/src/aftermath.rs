@@ -12,9 +12,10 @@ use quick_cache::sync::Cache;
 
 use crate::{
     Failure, Outcome, Reason,
+    causes::{KEPT_FOR, was_left_alone},
     clock::Moment,
     engine::Engine,
-    failure::{attempt_line, reason_of},
+    failure::attempt_line,
     flight::{Ready, ReadyBody},
     memory::entity_tag,
 };
@@ -62,9 +63,8 @@ impl Engine {
         let module = wanted.module();
         let what = describe(wanted);
         let decisive = decisive(failure);
-        let recall = matches!(reason_of(&decisive), Reason::BreakerOpen { .. });
-        let remembered = if recall {
-            self.causes.recall(&self.store, &self.settings.clock, module).await
+        let remembered = if failure.attempts.iter().any(was_left_alone) {
+            self.causes.recall(&self.store, &self.settings.clock, module, KEPT_FOR).await
         } else {
             Vec::new()
         };

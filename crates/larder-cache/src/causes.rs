@@ -7,7 +7,7 @@ use std::{
 
 use larder_module::path::ModulePath;
 use larder_store::{Cause, Store};
-use larder_upstream::FetchError;
+use larder_upstream::{FetchCause, FetchError};
 use quick_cache::sync::Cache;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     failure::{attempt_line, clean, cut},
 };
 
-const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
+pub(crate) const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
 const MODULES: usize = 2_048;
 const PER_MODULE: usize = 4;
 const LONGEST: usize = 400;
@@ -62,15 +62,21 @@ impl Causes {
         self.recent.insert(module.clone(), Arc::new(causes));
     }
 
-    /// Returns the newest causes as lines: `asked 40 s ago: ...`.
-    pub(crate) async fn recall(&self, store: &Store, clock: &WallClock, module: &ModulePath) -> Vec<String> {
+    /// Returns the newest causes that are no older than `oldest`, as lines: `asked 40 s ago: ...`.
+    pub(crate) async fn recall(
+        &self,
+        store: &Store,
+        clock: &WallClock,
+        module: &ModulePath,
+        oldest: Duration,
+    ) -> Vec<String> {
         let causes = match self.recent.get(module) {
             Some(causes) => causes,
             None => self.load(store, module).await,
         };
         let line = |(at, detail): &(SystemTime, String)| {
             let age = clock.since(*at);
-            (age < KEPT_FOR).then(|| format!("asked {} ago: {detail}", age_text(age)))
+            (age < KEPT_FOR && age <= oldest).then(|| format!("asked {} ago: {detail}", age_text(age)))
         };
         causes.iter().filter_map(line).take(2).collect()
     }
@@ -89,14 +95,22 @@ impl Causes {
     }
 }
 
+/// Reports whether an upstream was left alone because of what it did or said earlier.
+pub(crate) fn was_left_alone(error: &FetchError) -> bool {
+    match error.cause {
+        FetchCause::BreakerOpen { .. } => true,
+        FetchCause::RateLimited { .. } => error.attempts == 0,
+        _ => false,
+    }
+}
+
 fn is_worth_keeping(error: &FetchError) -> bool {
-    use larder_upstream::FetchCause as Cause;
-    !matches!(
-        error.cause,
-        Cause::Absent { .. }
-            | Cause::BreakerOpen { .. }
-            | Cause::Saturated
-            | Cause::LookupsOff
-            | Cause::DirectUnsupported
-    )
+    !was_left_alone(error)
+        && !matches!(
+            error.cause,
+            FetchCause::Absent { .. }
+                | FetchCause::Saturated
+                | FetchCause::LookupsOff
+                | FetchCause::DirectUnsupported
+        )
 }

@@ -137,3 +137,42 @@ async fn the_cause_is_told_while_the_breaker_is_open() {
     assert!(failure.text().contains("on fire"), "{failure:?}");
     assert_printable(&failure);
 }
+
+#[tokio::test]
+async fn the_cause_is_told_while_an_upstream_has_asked_for_a_pause() {
+    let upstream = FakeUpstream::new().module(A, V).start().await;
+    let world = Setup::chain(upstream.url()).start();
+    upstream.set_fault(Endpoint::Mod, Fault::StatusWithBody(500, "the database is on fire".to_owned()));
+    assert!(world.get(A, V, ObjectKind::Mod).await.is_err());
+    upstream.set_fault(Endpoint::List, Fault::RetryAfter(429, 20));
+    let failure = world.list(A).await.expect_err("limited");
+    assert!(matches!(failure.reason, Reason::RateLimited { .. }), "{failure:?}");
+    let asked = upstream.total();
+    world.clock.advance(Duration::from_secs(15));
+    let failure = world.latest(A).await.expect_err("left alone");
+    assert!(matches!(failure.reason, Reason::RateLimited { .. }), "{failure:?}");
+    assert_eq!(upstream.total(), asked, "nobody is asked");
+    assert!(failure.text().contains("asked 15 s ago: "), "{failure:?}");
+    assert!(failure.text().contains("on fire"), "{failure:?}");
+    assert_printable(&failure);
+    world.clock.advance(Duration::from_secs(15));
+    let failure = world.latest(A).await.expect_err("left alone");
+    assert!(failure.text().contains("asked 30 s ago: "), "being left alone is no new cause: {failure:?}");
+}
+
+#[tokio::test]
+async fn a_kept_absence_tells_who_failed_beside_it() {
+    let upstream = FakeUpstream::new().start().await;
+    let world = Setup::chain(upstream.url()).start();
+    assert_eq!(world.list(A).await.expect_err("absent").reason, Reason::Absent);
+    upstream.set_fault(Endpoint::Mod, Fault::StatusWithBody(500, "on fire".to_owned()));
+    world.clock.advance(Duration::from_secs(10));
+    assert!(world.get(A, V, ObjectKind::Mod).await.is_err());
+    world.clock.advance(Duration::from_secs(30));
+    let failure = world.list(A).await.expect_err("absent");
+    assert_eq!(failure.reason, Reason::Absent);
+    assert!(failure.lines[1].starts_with("asked 40 s ago: "), "{failure:?}");
+    assert!(failure.lines[2].starts_with("asked 30 s ago: "), "{failure:?}");
+    assert!(failure.lines[2].contains("on fire"), "{failure:?}");
+    assert_printable(&failure);
+}
