@@ -31,6 +31,7 @@ use crate::{
     engine::Engine,
     fetch::{label_of, on_behalf_of},
     memory::entity_tag,
+    merged::MergedLists,
     objects::{cached_only, shutting_down, still_fetching},
 };
 
@@ -38,14 +39,18 @@ use crate::{
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 /// How long a client waits for a better answer than the one at hand, stale or computed.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What all answers in memory may weigh.
-const MEMORY: u64 = 32 << 20;
 
 /// A body with its entity tag.
 #[derive(Clone, Debug)]
 pub(crate) struct Text {
     bytes: Bytes,
     etag: Arc<str>,
+}
+
+impl Text {
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
 }
 
 impl From<Bytes> for Text {
@@ -81,42 +86,37 @@ struct ByBytes;
 
 impl Weighter<(Wanted, Arc<str>), Arc<Kept>> for ByBytes {
     fn weight(&self, _key: &(Wanted, Arc<str>), kept: &Arc<Kept>) -> u64 {
-        512 + kept.body.bytes.len() as u64
+        512 + kept.body.len()
     }
-}
-
-/// A list with the stored versions in it, ready to be served.
-#[derive(Clone, Debug)]
-struct Merged {
-    of: Moment,
-    body: Text,
 }
 
 /// The answers at hand, and the refreshes under way.
 #[derive(Debug)]
 pub(crate) struct Answers {
     kept: Cache<(Wanted, Arc<str>), Arc<Kept>, ByBytes>,
-    merged: Cache<ModulePath, Merged>,
+    merged: MergedLists,
     refreshes: Coalesce<Wanted, RefreshResult>,
 }
 
 impl Answers {
-    pub(crate) fn new() -> Self {
+    /// Makes room for answers that weigh so much in all; a third of it is for lists in the form that clients get.
+    pub(crate) fn new(memory: u64) -> Self {
+        let merged = memory / 3;
         Self {
-            kept: Cache::with_weighter(1_024, MEMORY, ByBytes),
-            merged: Cache::new(512),
+            kept: Cache::with_weighter(1_024, memory - merged, ByBytes),
+            merged: MergedLists::new(merged),
             refreshes: Coalesce::default(),
         }
     }
 
     /// A `.mod` was stored: the module's list has one version more.
     pub(crate) fn versions_changed(&self, module: &ModulePath) {
-        self.merged.remove(module);
+        self.merged.forget(module);
     }
 
     pub(crate) fn forget_module(&self, module: &ModulePath) {
         self.kept.retain(|(wanted, _), _| wanted.module() != module);
-        self.merged.remove(module);
+        self.merged.forget(module);
     }
 }
 
@@ -403,17 +403,15 @@ impl Engine {
         let Wanted::List(module) = wanted else {
             return kept.body.clone();
         };
-        if let Some(merged) = self.answers.merged.get(module)
-            && merged.of == kept.asked
-        {
-            return merged.body;
+        if let Some(body) = self.answers.merged.find(module, kept.asked) {
+            return body;
         }
+        let before = self.answers.merged.begin(module);
         let text = String::from_utf8_lossy(&kept.body.bytes).into_owned();
         let told = text.lines().filter_map(|line| line.parse::<Version>().ok());
         let stored = self.stored_versions(module).await;
         let body = Text::from(Bytes::from(list_lines(module, told.chain(stored))));
-        let merged = Merged { of: kept.asked, body: body.clone() };
-        self.answers.merged.insert(module.clone(), merged);
+        self.answers.merged.keep(module, before, kept.asked, body.clone());
         body
     }
 }

@@ -41,7 +41,7 @@ pub struct EngineSettings {
     pub absence_freshness: Duration,
     /// How long a client waits for a status.
     pub status_budget: Duration,
-    /// How many bytes of small objects are kept in memory.
+    /// How many bytes of small objects and answers are kept in memory; three eighths of it are for the answers.
     pub memory_bytes: u64,
     /// How many files are kept open for readers to share.
     pub open_files: usize,
@@ -107,14 +107,16 @@ impl Engine {
         databases: Option<ChecksumDatabases>,
         metrics: Metrics,
     ) -> Arc<Self> {
+        let answers_memory = settings.memory_bytes / 8 * 3;
+        let objects_memory = settings.memory_bytes - answers_memory;
         Arc::new(Self {
-            at_hand: AtHand::new(settings.memory_bytes, settings.open_files, settings.clock.clone()),
+            at_hand: AtHand::new(objects_memory, settings.open_files, settings.clock.clone()),
             board: Board::default(),
             tasks: Tasks::default(),
             slots: Slots::new(settings.fetches, settings.fetch_queue),
             examinations: Semaphore::new(settings.examinations.max(1)),
             readers: Arc::default(),
-            answers: Answers::new(),
+            answers: Answers::new(answers_memory),
             absences: Absences::new(),
             refusals: Refusals::new(),
             causes: Causes::new(),

@@ -18,6 +18,7 @@ mod flight;
 mod growing;
 mod look;
 mod memory;
+mod merged;
 mod metrics;
 mod objects;
 mod policy;
