@@ -45,7 +45,7 @@ pub struct EngineSettings {
     pub memory_bytes: u64,
     /// How many files are kept open for readers to share.
     pub open_files: usize,
-    /// How many fetches may be under way.
+    /// How many fetches may be under way; of several routes, none may have more than half of them.
     pub fetches: usize,
     /// How many fetches may wait for a slot.
     pub fetch_queue: usize,
@@ -109,11 +109,13 @@ impl Engine {
     ) -> Arc<Self> {
         let answers_memory = settings.memory_bytes / 8 * 3;
         let objects_memory = settings.memory_bytes - answers_memory;
+        let slots = Slots::new(settings.fetches, settings.fetch_queue);
+        slots.share_among(routes.iter().count());
         Arc::new(Self {
             at_hand: AtHand::new(objects_memory, settings.open_files, settings.clock.clone()),
             board: Board::default(),
             tasks: Tasks::default(),
-            slots: Slots::new(settings.fetches, settings.fetch_queue),
+            slots,
             examinations: Semaphore::new(settings.examinations.max(1)),
             readers: Arc::default(),
             answers: Answers::new(answers_memory),
@@ -223,6 +225,7 @@ impl Engine {
 
     /// Replaces the routes; requests under way keep the old ones.
     pub fn set_routes(&self, routes: Routes) {
+        self.slots.share_among(routes.iter().count());
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
     }
 

@@ -110,7 +110,7 @@ impl Engine {
         flight: &Flight,
     ) -> Result<Fetched, Failure> {
         let what = key.to_string();
-        let slot = self.slots.acquire(&self.metrics).await.map_err(|_| saturated(&what))?;
+        let slot = self.slots.acquire(&route.name, &self.metrics).await.map_err(|_| saturated(&what))?;
         match key.kind() {
             ObjectKind::Info | ObjectKind::Mod => self.fetch_small(route, key, flight, slot).await,
             ObjectKind::Zip => self.fetch_zip(route, key, flight, slot).await,

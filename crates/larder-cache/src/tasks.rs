@@ -1,9 +1,10 @@
 //! The work that outlives requests: how much of it may run, and how a stop waits for it.
 
 use std::{
+    collections::HashMap,
     future::Future,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -18,35 +19,80 @@ use crate::metrics::{Metrics, Raised};
 pub(crate) struct Saturated;
 
 /// The slots that fetches run in, with a bounded queue before them.
+///
+/// A fetch has its slot while it waits for a stalled upstream. So no route may have all of them where there are others.
 #[derive(Debug)]
 pub(crate) struct Slots {
     running: Arc<Semaphore>,
+    limit: usize,
+    shares: Mutex<Shares>,
     waiting: AtomicUsize,
     queue: usize,
+}
+
+#[derive(Debug)]
+struct Shares {
+    limit: usize,
+    routes: HashMap<String, Arc<Semaphore>>,
 }
 
 /// A slot; free again when dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    _permit: Option<OwnedSemaphorePermit>,
+    _permits: [Option<OwnedSemaphorePermit>; 2],
     _in_flight: Raised,
 }
 
 impl Slots {
     pub(crate) fn new(running: usize, queue: usize) -> Self {
-        Self { running: Arc::new(Semaphore::new(running.max(1))), waiting: AtomicUsize::new(0), queue }
+        let limit = running.max(1);
+        Self {
+            running: Arc::new(Semaphore::new(limit)),
+            limit,
+            shares: Mutex::new(Shares { limit, routes: HashMap::new() }),
+            waiting: AtomicUsize::new(0),
+            queue,
+        }
+    }
+
+    /// Shares the slots among so many routes.
+    pub(crate) fn share_among(&self, routes: usize) {
+        let limit = if routes > 1 { self.limit.div_ceil(2) } else { self.limit };
+        *self.lock() = Shares { limit, routes: HashMap::new() };
     }
 
     /// Waits for a slot, unless the queue is full.
-    pub(crate) async fn acquire(&self, metrics: &Metrics) -> Result<Slot, Saturated> {
-        if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
-            return Ok(Slot { _permit: Some(permit), _in_flight: Raised::new(metrics.in_flight()) });
+    pub(crate) async fn acquire(&self, route: &str, metrics: &Metrics) -> Result<Slot, Saturated> {
+        let share = self.share_of(route);
+        let slot = |permits| Slot { _permits: permits, _in_flight: Raised::new(metrics.in_flight()) };
+        let mut first = Arc::clone(&share).try_acquire_owned().ok();
+        if first.is_some()
+            && let Ok(second) = Arc::clone(&self.running).try_acquire_owned()
+        {
+            return Ok(slot([first, Some(second)]));
         }
         let _place = Place::take(&self.waiting, self.queue).ok_or(Saturated)?;
         let _waiting = Raised::new(metrics.waiting());
-        // The semaphore is never closed.
-        let permit = Arc::clone(&self.running).acquire_owned().await.ok();
-        Ok(Slot { _permit: permit, _in_flight: Raised::new(metrics.in_flight()) })
+        // The semaphores are never closed.
+        if first.is_none() {
+            first = share.acquire_owned().await.ok();
+        }
+        let second = Arc::clone(&self.running).acquire_owned().await.ok();
+        Ok(slot([first, second]))
+    }
+
+    fn share_of(&self, route: &str) -> Arc<Semaphore> {
+        let mut shares = self.lock();
+        if let Some(share) = shares.routes.get(route) {
+            return Arc::clone(share);
+        }
+        let share = Arc::new(Semaphore::new(shares.limit));
+        shares.routes.insert(route.to_owned(), Arc::clone(&share));
+        share
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shares> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,19 +174,36 @@ mod tests {
     async fn a_full_queue_turns_work_away() {
         let slots = Arc::new(Slots::new(1, 1));
         let metrics = Metrics::new();
-        let first = slots.acquire(&metrics).await.expect("a free slot");
+        let first = slots.acquire("default", &metrics).await.expect("a free slot");
         let waiting = tokio::spawn({
             let slots = Arc::clone(&slots);
             let metrics = metrics.clone();
-            async move { slots.acquire(&metrics).await.is_ok() }
+            async move { slots.acquire("default", &metrics).await.is_ok() }
         });
         while metrics.waiting().get() == 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(slots.acquire(&metrics).await.err(), Some(Saturated));
+        assert_eq!(slots.acquire("default", &metrics).await.err(), Some(Saturated));
         drop(first);
         assert!(waiting.await.expect("no panic"));
         assert_eq!(metrics.in_flight().get(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_route_that_stalls_leaves_slots_to_others() {
+        let slots = Slots::new(4, 100);
+        slots.share_among(2);
+        let metrics = Metrics::new();
+        let mut stalled = Vec::new();
+        for _ in 0..2 {
+            stalled.push(slots.acquire("stalled", &metrics).await.expect("a slot"));
+        }
+        let mut third = Box::pin(slots.acquire("stalled", &metrics));
+        let waits = tokio::time::timeout(Duration::from_millis(1), &mut third).await.is_err();
+        assert!(waits, "it has its share");
+        assert!(slots.acquire("other", &metrics).await.is_ok());
+        drop(stalled.pop());
+        assert!(third.await.is_ok());
     }
 
     #[tokio::test]
