@@ -19,6 +19,7 @@ use larder_upstream::{Instance, Trail};
 use crate::access_log::{Line, RequestId, RequestLog};
 use crate::body::ReplyBody;
 use crate::connection::Connection;
+use crate::known::{KnownPath, KnownPaths};
 use crate::log_writer::AccessLog;
 use crate::metrics::HttpMetrics;
 use crate::pieces::PieceBudget;
@@ -140,6 +141,7 @@ pub(crate) struct App<B> {
     lifetime: AnswerLifetime,
     next_id: AtomicU64,
     access_log: AccessLog,
+    known: KnownPaths,
 }
 
 /// Where a request came in.
@@ -166,6 +168,7 @@ impl<B: Backend> App<B> {
             lifetime: AnswerLifetime::new(settings.answer_lifetime),
             next_id: AtomicU64::new(parts.id_seed),
             access_log: parts.access_log,
+            known: KnownPaths::new(),
         })
     }
 
@@ -192,10 +195,11 @@ impl<B: Backend> App<B> {
             version: parts.version,
             id: &id,
         };
-        let target = request::judge(&parts, !body.is_end_stream(), &self.base_path, &self.instance);
+        let target =
+            request::judge(&parts, !body.is_end_stream(), &self.base_path, &self.instance, &self.known);
         let mut log = Facts { outcome: "page", upstream: None, logged: begun.is_some() };
         let mut reply = match target {
-            Ok(Target::Protocol { request, cached_only }) => {
+            Ok(Target::Protocol { path, cached_only }) => {
                 let access = Access {
                     client_is_private_ok: client.is_private_ok,
                     cached_only,
@@ -203,7 +207,7 @@ impl<B: Backend> App<B> {
                     request_id: id.as_str().to_owned(),
                     trail: Trail::of(&parts.headers),
                 };
-                self.ask(&request, &access, &asked, &mut log).await
+                self.ask(&path, &access, &asked, &mut log).await
             }
             Ok(page) => self.page(&page, &parts, door, client.is_private_ok, &asked).await,
             Err(refusal) => {
@@ -231,12 +235,12 @@ impl<B: Backend> App<B> {
 
     async fn ask(
         &self,
-        request: &ProxyRequest,
+        path: &KnownPath,
         access: &Access,
         asked: &Asked<'_>,
         log: &mut Facts,
     ) -> Response<ReplyBody> {
-        let result = match request {
+        let result = match &path.request {
             ProxyRequest::Object { of, kind } => self.backend.object(of, *kind, access).await,
             ProxyRequest::List(module) => self.backend.list(module, access).await,
             ProxyRequest::Latest(module) => self.backend.latest(module, access).await,
@@ -251,7 +255,13 @@ impl<B: Backend> App<B> {
                 if log.logged {
                     log.upstream = served.outcome.upstream().map(ToString::to_string);
                 }
-                reply::served(served, asked, &self.lifetime, &self.base_path, &self.budget)
+                let surroundings = reply::Surroundings {
+                    path,
+                    lifetime: &self.lifetime,
+                    base: &self.base_path,
+                    budget: &self.budget,
+                };
+                reply::served(served, asked, &surroundings)
             }
             Err(failure) => {
                 log.outcome = failure.reason.label();

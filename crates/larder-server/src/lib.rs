@@ -9,6 +9,7 @@ mod app;
 mod body;
 mod connection;
 mod io;
+mod known;
 mod log_form;
 mod log_writer;
 mod metrics;

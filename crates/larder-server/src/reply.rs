@@ -15,6 +15,7 @@ use larder_cache::{Body, Content, Failure, Outcome, Served};
 
 use crate::access_log::RequestId;
 use crate::body::ReplyBody;
+use crate::known::{BytesMark, KnownPath};
 use crate::pieces::PieceBudget;
 use crate::range::{Selection, Validators, select};
 use crate::request::Refusal;
@@ -71,76 +72,114 @@ pub(crate) struct Asked<'a> {
     pub(crate) id: &'a RequestId,
 }
 
+/// What a reply depends on besides the request and what is served.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) path: &'a KnownPath,
+    pub(crate) lifetime: &'a AnswerLifetime,
+    pub(crate) base: &'a BasePath,
+    pub(crate) budget: &'a Arc<PieceBudget>,
+}
+
 /// Composes the reply to what the engine serves.
-pub(crate) fn served(
-    served: Served,
-    asked: &Asked<'_>,
-    lifetime: &AnswerLifetime,
-    base: &BasePath,
-    budget: &Arc<PieceBudget>,
-) -> Response<ReplyBody> {
-    let Served { body, content, etag, modified, outcome, private } = served;
+pub(crate) fn served(served: Served, asked: &Asked<'_>, around: &Surroundings<'_>) -> Response<ReplyBody> {
     // What was made up here gives way to what an upstream says later: no tag and no date may vouch for it.
-    let (etag, modified) = if outcome == Outcome::Computed { (None, None) } else { (etag, modified) };
-    let len = body.len();
-    let growing = matches!(body, Body::Growing(_));
-    let validators = Validators { etag: etag.as_deref().map(str::as_bytes), modified };
+    let served = if served.outcome == Outcome::Computed {
+        Served { etag: None, modified: None, ..served }
+    } else {
+        served
+    };
+    let len = served.body.len();
+    let growing = matches!(served.body, Body::Growing(_));
+    let validators =
+        Validators { etag: served.etag.as_deref().map(str::as_bytes), modified: served.modified };
     // HEAD knows no range, and a body that is still arriving can't be cut.
     let cuttable = len.filter(|_| !growing && !asked.is_head);
-    let selection = select(asked.headers, validators, cuttable);
+    let (status, headers, start, end) = match select(asked.headers, validators, cuttable) {
+        Selection::NotModified => {
+            let headers = validating_headers(&served, asked, around.lifetime);
+            return response(StatusCode::NOT_MODIFIED, headers, ReplyBody::empty());
+        }
+        Selection::ConditionFailed => return refused(&Refusal::Condition, asked, around.base),
+        Selection::OutOfRange => {
+            let mut reply = refused(&Refusal::Range, asked, around.base);
+            let range = text_value(format_args!("bytes */{}", len.unwrap_or(0)));
+            reply.headers_mut().insert(CONTENT_RANGE, range);
+            return reply;
+        }
+        Selection::Part { start, end } => {
+            let mut headers = headers_with_body(&served, asked, around.lifetime);
+            let range = format_args!("bytes {start}-{}/{}", end - 1, len.unwrap_or(end));
+            headers.insert(CONTENT_RANGE, text_value(range));
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(end - start));
+            (StatusCode::PARTIAL_CONTENT, headers, start, end)
+        }
+        Selection::Whole => (StatusCode::OK, whole_headers(&served, asked, around), 0, len.unwrap_or(0)),
+    };
+    let body = if asked.is_head {
+        ReplyBody::empty()
+    } else {
+        match served.body {
+            Body::Memory(bytes) => ReplyBody::memory(cut(bytes, start, end)),
+            Body::File { file, .. } => ReplyBody::file(file, start, end, around.budget),
+            Body::Growing(reader) => ReplyBody::growing(reader),
+        }
+    };
+    response(status, headers, body)
+}
 
+/// Returns the headers of a whole reply; those of a stored object are composed once.
+fn whole_headers(served: &Served, asked: &Asked<'_>, around: &Surroundings<'_>) -> HeaderMap {
+    let mark = match (&served.body, &served.outcome, &served.etag) {
+        (Body::Memory(_) | Body::File { .. }, Outcome::Hit { age: None }, Some(etag)) => {
+            Some(BytesMark { etag: Arc::clone(etag), modified: served.modified, private: served.private })
+        }
+        _ => None,
+    };
+    if let Some(kept) = mark.as_ref().and_then(|mark| around.path.head(mark)) {
+        let mut headers = kept.clone();
+        headers.insert(REQUEST_ID, id_value(asked.id));
+        return headers;
+    }
+    let mut headers = headers_with_body(served, asked, around.lifetime);
+    if let Some(len) = served.body.len() {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
+    }
+    if let Some(mark) = mark {
+        around.path.keep_head(mark, &headers);
+    }
+    headers
+}
+
+/// Returns what a reply with a body tells about it, but for its length and place.
+fn headers_with_body(served: &Served, asked: &Asked<'_>, lifetime: &AnswerLifetime) -> HeaderMap {
+    let mut headers = validating_headers(served, asked, lifetime);
+    headers.insert(CONTENT_TYPE, content_type(served.content));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    if !matches!(served.body, Body::Growing(_)) {
+        headers.insert(ACCEPT_RANGES, BYTES);
+    }
+    headers
+}
+
+/// Returns what a reply tells about freshness and identity, with a body or without.
+fn validating_headers(served: &Served, asked: &Asked<'_>, lifetime: &AnswerLifetime) -> HeaderMap {
+    let Served { content, etag, modified, outcome, private, .. } = served;
     let mut headers = HeaderMap::with_capacity(16);
-    headers.insert(CACHE_CONTROL, cache_control(content, &outcome, private, lifetime));
-    headers.insert(CACHE_STATUS, cache_status(&outcome, lifetime));
+    headers.insert(CACHE_CONTROL, cache_control(*content, outcome, *private, lifetime));
+    headers.insert(CACHE_STATUS, cache_status(outcome, lifetime));
     headers.insert(VARY, VARIES);
     headers.insert(REQUEST_ID, id_value(asked.id));
     if let Some(etag) = etag.as_deref().and_then(|etag| HeaderValue::from_str(etag).ok()) {
         headers.insert(ETAG, etag);
     }
     if let Some(modified) = modified {
-        headers.insert(LAST_MODIFIED, date_value(modified));
+        headers.insert(LAST_MODIFIED, date_value(*modified));
     }
     // Caches count it towards `max-age`: no answer is believed for longer because it passed through here.
     if let Some(age) = outcome.age() {
         headers.insert(AGE, HeaderValue::from(age.as_secs()));
     }
-    match selection {
-        Selection::NotModified => return response(StatusCode::NOT_MODIFIED, headers, ReplyBody::empty()),
-        Selection::ConditionFailed => return refused(&Refusal::Condition, asked, base),
-        Selection::OutOfRange => {
-            let mut reply = refused(&Refusal::Range, asked, base);
-            reply
-                .headers_mut()
-                .insert(CONTENT_RANGE, text_value(format_args!("bytes */{}", len.unwrap_or(0))));
-            return reply;
-        }
-        Selection::Whole | Selection::Part { .. } => {}
-    }
-    headers.insert(CONTENT_TYPE, content_type(content));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    if cuttable.is_some() || (asked.is_head && !growing) {
-        headers.insert(ACCEPT_RANGES, BYTES);
-    }
-    let (status, start, end) = match (selection, len) {
-        (Selection::Part { start, end }, Some(len)) => {
-            headers.insert(CONTENT_RANGE, text_value(format_args!("bytes {start}-{}/{len}", end - 1)));
-            (StatusCode::PARTIAL_CONTENT, start, end)
-        }
-        (_, len) => (StatusCode::OK, 0, len.unwrap_or(0)),
-    };
-    if len.is_some() {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(end - start));
-    }
-    let body = if asked.is_head {
-        ReplyBody::empty()
-    } else {
-        match body {
-            Body::Memory(bytes) => ReplyBody::memory(cut(bytes, start, end)),
-            Body::File { file, .. } => ReplyBody::file(file, start, end, budget),
-            Body::Growing(reader) => ReplyBody::growing(reader),
-        }
-    };
-    response(status, headers, body)
+    headers
 }
 
 fn cut(bytes: Bytes, start: u64, end: u64) -> Bytes {

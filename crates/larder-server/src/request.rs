@@ -4,12 +4,14 @@
 //! in front of this one see different requests in the same bytes is refused and the connection closed.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, Method, Version, request::Parts};
 use larder_module::request::{ProxyRequest, RequestError};
 use larder_upstream::Instance;
 
+use crate::known::{KnownPath, KnownPaths};
 use crate::settings::{BasePath, IpPrefixes};
 
 /// The header by which a client asks for what is stored only.
@@ -30,7 +32,7 @@ pub(crate) enum Target {
     Ready,
     Version,
     Metrics,
-    Protocol { request: ProxyRequest, cached_only: bool },
+    Protocol { path: Arc<KnownPath>, cached_only: bool },
 }
 
 /// Why a request is answered without asking the engine.
@@ -101,11 +103,12 @@ pub(crate) fn judge(
     has_body: bool,
     base: &BasePath,
     own: &Instance,
+    known: &KnownPaths,
 ) -> Result<Target, Refusal> {
     check_shape(parts, has_body)?;
     let target = match base.strip(parts.uri.path()) {
         _ if parts.uri.query().is_some() => Err(Refusal::Query),
-        Some(path) => find(path, asks_for_stored_only(&parts.headers)),
+        Some(path) => find(path, asks_for_stored_only(&parts.headers), known),
         None => Err(Refusal::OutsideBasePath),
     };
     // Both are asked: a probe has to be taken note of also when `Via` tells the same.
@@ -119,7 +122,10 @@ pub(crate) fn judge(
 /// Reports whether this is the question by which this process finds out about loops over proxies that pass no `Via` on.
 fn is_own_probe(target: &Result<Target, Refusal>, own: &Instance) -> bool {
     match target {
-        Ok(Target::Protocol { request: ProxyRequest::List(module), .. }) => own.recognizes(module.as_str()),
+        Ok(Target::Protocol { path, .. }) => match &path.request {
+            ProxyRequest::List(module) => own.recognizes(module.as_str()),
+            _ => false,
+        },
         _ => false,
     }
 }
@@ -178,7 +184,7 @@ fn asks_for_stored_only(headers: &HeaderMap) -> bool {
     headers.get(DISABLE_MODULE_FETCH).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
 }
 
-fn find(path: &str, stored_only: bool) -> Result<Target, Refusal> {
+fn find(path: &str, stored_only: bool, known: &KnownPaths) -> Result<Target, Refusal> {
     if path == "/" {
         return Ok(Target::StartPage);
     }
@@ -200,8 +206,8 @@ fn find(path: &str, stored_only: bool) -> Result<Target, Refusal> {
         Some(_) => (&path["/cached-only".len()..], true),
         None => (path, stored_only),
     };
-    let request = ProxyRequest::parse(path).map_err(Refusal::Path)?;
-    Ok(Target::Protocol { request, cached_only })
+    let path = known.read(path).map_err(Refusal::Path)?;
+    Ok(Target::Protocol { path, cached_only })
 }
 
 /// Who asks, as far as that can be known.
@@ -326,7 +332,13 @@ mod tests {
     }
 
     fn ask(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Target, Refusal> {
-        judge(&parts(method, uri, headers), false, &BasePath::default(), &Instance::named("self"))
+        judge(
+            &parts(method, uri, headers),
+            false,
+            &BasePath::default(),
+            &Instance::named("self"),
+            &KnownPaths::new(),
+        )
     }
 
     #[test]
@@ -382,7 +394,9 @@ mod tests {
     #[test]
     fn the_base_path_is_cut_off() {
         let base: BasePath = "/x".parse().expect("fine");
-        let ask = |path: &str| judge(&parts("GET", path, &[]), false, &base, &Instance::named("self"));
+        let ask = |path: &str| {
+            judge(&parts("GET", path, &[]), false, &base, &Instance::named("self"), &KnownPaths::new())
+        };
         assert_eq!(ask("/x/"), Ok(Target::StartPage));
         assert_eq!(ask("/x"), Ok(Target::StartPage));
         assert_eq!(ask("/x/-/healthz"), Ok(Target::Health));
