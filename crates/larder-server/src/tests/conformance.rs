@@ -279,6 +279,9 @@ async fn b_5_the_start_page_behind_a_proxy() {
     let got = harness.ask("GET", "/", &forwarded).await;
     assert_eq!(got.status, 200);
     assert!(got.text().contains("GOPROXY=https://go.example.com<"), "{}", got.text());
+    assert!(!got.text().contains("corp.example.com"), "the proxy doesn't say for whom it asks");
+    let for_whom = [&forwarded[..], &[("x-forwarded-for", "127.0.0.1")]].concat();
+    let got = harness.ask("GET", "/", &for_whom).await;
     assert!(got.text().contains("GONOSUMDB=corp.example.com<"));
     let got = Harness::new().ask("GET", "/", &forwarded).await.text();
     assert!(got.contains("GOPROXY=http://proxy.example.com<"), "nobody may say that unasked");
