@@ -206,21 +206,27 @@ impl Engine {
 
     /// Forgets every kept absence, refusal, cause and answer about a module, so that its upstreams are asked again.
     pub async fn purge(self: &Arc<Self>, module: &ModulePath) {
-        self.answers.forget_module(module);
-        self.absences.forget_module(module);
-        self.refusals.forget_module(module);
-        self.causes.forget(module);
+        self.forget_at_hand(module);
         if let Some(databases) = &self.databases {
             databases.forget_unknown(module);
         }
-        let (store, module) = (self.store.clone(), module.clone());
+        let (store, purged) = (self.store.clone(), module.clone());
         let forgotten = tokio::task::spawn_blocking(move || {
-            store.forget_answers(&module);
-            store.forget_causes(&module);
+            store.forget_answers(&purged);
+            store.forget_causes(&purged);
         });
         if let Err(error) = forgotten.await {
             tracing::error!(%error, "a purge ended early");
         }
+        // Requests may have taken something out of the store before that forgot it.
+        self.forget_at_hand(module);
+    }
+
+    fn forget_at_hand(&self, module: &ModulePath) {
+        self.answers.forget_module(module);
+        self.absences.forget_module(module);
+        self.refusals.forget_module(module);
+        self.causes.forget(module);
     }
 
     /// Replaces the routes; requests under way keep the old ones.
