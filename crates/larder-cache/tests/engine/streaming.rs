@@ -1,6 +1,10 @@
 //! Large bodies: shown while they arrive, never whole unless they are good.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::common::{Setup, World, assert_printable, of, read};
 use larder_cache::{Access, Body, Reason};
@@ -145,4 +149,41 @@ async fn a_slow_large_body_has_a_status_early() {
     let served = world.engine.object(&of(A, V), ObjectKind::Zip, &Access::trusted("a")).await.expect("begun");
     assert!(matches!(served.body, Body::Growing(_)));
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+/// Starts an upstream that answers every request with these bytes and then closes; returns its URL.
+fn raw_upstream(answer: Vec<u8>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut asked = Vec::new();
+            let mut buffer = [0; 1024];
+            while !asked.ends_with(b"\r\n\r\n") {
+                match stream.read(&mut buffer) {
+                    Ok(count) if count > 0 => asked.extend_from_slice(&buffer[..count]),
+                    _ => break,
+                }
+            }
+            let _gone = stream.write_all(&answer);
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_length_that_was_declared_in_vain_is_forgotten() {
+    let built = large(9).build();
+    let declared = built.zip.len() + 12_345;
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\n";
+    let first = [format!("{head}Content-Length: {declared}\r\n\r\n").as_bytes(), &built.zip[..1000]].concat();
+    let length = format!("{:x}\r\n", built.zip.len());
+    let second = [head, "Transfer-Encoding: chunked\r\n\r\n", &length].concat().into_bytes().into_iter();
+    let second: Vec<u8> = second.chain(built.zip.iter().copied()).chain(*b"\r\n0\r\n\r\n").collect();
+    let world = Setup::chain(format!("{}|{}", raw_upstream(first), raw_upstream(second))).start();
+    let served = world.engine.object(&of(A, V), ObjectKind::Zip, &Access::trusted("a")).await.expect("begun");
+    let len = served.body.len();
+    assert!(len.is_none() || len == Some(built.zip.len() as u64), "{len:?} promised");
+    assert!(read(served).await.expect("whole").body == built.zip);
 }
