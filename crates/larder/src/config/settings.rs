@@ -111,7 +111,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
     ),
     row("limits.between_bytes", Kind::Duration, "30s", "wait between two pieces of a body"),
     row("limits.client_wait", Kind::Duration, "34s", "longest a client waits for a status"),
-    row("limits.fetches", Kind::Count, "256", "fetches in flight at most; where there are several routes, one has half of them at most"),
+    row(
+        "limits.fetches",
+        Kind::Count,
+        "256",
+        "fetches in flight at most; where there are several routes, one has half of them at most",
+    ),
     row("limits.retry_after", Kind::Duration, "10s", "longest Retry-After that is waited out"),
     row("limits.list", Kind::Size, "16MiB", "largest list"),
     row("limits.info", Kind::Size, "1MiB", "largest .info"),
