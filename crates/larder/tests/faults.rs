@@ -165,7 +165,7 @@ fn cause_words(fault: &Fault) -> &'static [&'static str] {
             &["truncated", "broke off", "early", "cut", "short", "ended"]
         }
         Fault::StallBeforeHead | Fault::StallBeforeBody | Fault::StallInBody => {
-            &["timed out", "time-out", "timeout", "within", "stalled", "stopped moving", "no answer"]
+            &["timed out", "time-out", "timeout", "within", "stalled", "stopped moving", "still fetching"]
         }
         Fault::HtmlOk | Fault::HtmlDisguised => &["html", "page"],
         Fault::RedirectLoop | Fault::RedirectForever => &["redirect"],
