@@ -82,8 +82,14 @@ async fn accept(
 fn bind(address: SocketAddr) -> TcpSocket {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_reuseaddr(true).expect("a fresh socket takes options");
-    socket.bind(address).expect("the port was ours a moment ago");
-    socket
+    // The port was ours a moment ago, but on a busy machine somebody's outgoing connection may pass through it.
+    for _ in 0..1_000 {
+        match socket.bind(address) {
+            Ok(()) => return socket,
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+        }
+    }
+    panic!("{address} stayed taken for ten seconds");
 }
 
 async fn accept_one(listener: Option<&TcpListener>) -> Option<tokio::net::TcpStream> {
