@@ -94,7 +94,7 @@ Examples:
 #[expect(clippy::doc_markdown, reason = "these comments are printed as they stand")]
 #[derive(Args, Debug, Default)]
 pub(crate) struct Common {
-    /// Address to serve on, such as 127.0.0.1:3000, [::]:8080 or :8080 (LARDER_LISTEN).
+    /// Address to serve on, such as 127.0.0.1:3000, 0.0.0.0:8080 or :8080 (LARDER_LISTEN).
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
     /// Data folder (LARDER_DATA).
