@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use larder_upstream::{FetchCause, FetchError};
+use larder_upstream::{DirectFaultKind, FetchCause, FetchError};
 
 /// The most lines that a failure has; one more is left for the request id.
 pub const MAX_LINES: usize = 7;
@@ -248,6 +248,20 @@ pub(crate) fn reason_of(cause: &FetchCause) -> Reason {
         | FetchCause::Redirect(_)
         | FetchCause::Changed
         | FetchCause::Io { .. } => Reason::BadUpstream,
+        FetchCause::Direct(fault) => reason_of_fault(fault.kind),
+    }
+}
+
+/// Chooses the reason for a failure of version control.
+fn reason_of_fault(kind: DirectFaultKind) -> Reason {
+    match kind {
+        DirectFaultKind::Absent | DirectFaultKind::Invalid => Reason::Absent,
+        DirectFaultKind::LoginNeeded | DirectFaultKind::Refused => Reason::Denied,
+        DirectFaultKind::CredentialsRefused => Reason::UpstreamCredentials,
+        DirectFaultKind::Unreachable | DirectFaultKind::Broken => Reason::BadUpstream,
+        DirectFaultKind::TimedOut => Reason::UpstreamTimeout,
+        DirectFaultKind::Saturated => Reason::Saturated { retry_after: DEFAULT_PAUSE },
+        DirectFaultKind::StorageFull => Reason::StorageFull,
     }
 }
 

@@ -133,7 +133,7 @@ impl WalkFailure {
 /// How much a cause says about the walk: absence least, an end of look-ups more, a failure most.
 fn rank(cause: &FetchCause) -> u8 {
     match cause {
-        FetchCause::Absent { .. } => 0,
+        cause if cause.is_absence() => 0,
         FetchCause::LookupsOff | FetchCause::DirectUnsupported => 1,
         _ => 2,
     }

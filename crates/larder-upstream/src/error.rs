@@ -9,6 +9,7 @@ use std::time::Duration;
 use larder_module::goproxy::Separator;
 
 use crate::name::UpstreamName;
+use crate::version_control::{DirectFault, DirectFaultKind};
 
 /// One upstream's failure to provide one thing. Cheap enough to be cloned for every waiter.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -170,8 +171,10 @@ pub enum FetchCause {
     Saturated,
     /// The chain says `off`.
     LookupsOff,
-    /// The chain says `direct`, which this version can't do.
+    /// The chain says `direct`, which this process wasn't given.
     DirectUnsupported,
+    /// Version control has nothing to give.
+    Direct(DirectFault),
     /// A file could not be read.
     Io {
         /// What the system said.
@@ -199,13 +202,17 @@ pub enum RedirectFault {
 impl FetchCause {
     /// Reports whether the upstream positively said that there is no such thing.
     pub fn is_absence(&self) -> bool {
-        matches!(self, Self::Absent { .. })
+        match self {
+            Self::Absent { .. } => true,
+            Self::Direct(fault) => matches!(fault.kind, DirectFaultKind::Absent | DirectFaultKind::Invalid),
+            _ => false,
+        }
     }
 
     /// Reports whether the go command would treat this like absence: positive absence, and the entries
     /// that look nothing up.
     pub fn counts_as_absence_for_go(&self) -> bool {
-        matches!(self, Self::Absent { .. } | Self::LookupsOff | Self::DirectUnsupported)
+        self.is_absence() || matches!(self, Self::LookupsOff | Self::DirectUnsupported)
     }
 
     /// Reports whether the chain moves on to its next entry.
@@ -251,6 +258,7 @@ impl FetchCause {
             | Self::Saturated
             | Self::LookupsOff
             | Self::DirectUnsupported
+            | Self::Direct(_)
             | Self::Io { .. } => false,
         }
     }
@@ -287,6 +295,7 @@ impl FetchCause {
             | Self::Saturated
             | Self::LookupsOff
             | Self::DirectUnsupported
+            | Self::Direct(_)
             | Self::Io { .. } => false,
         }
     }
@@ -376,6 +385,7 @@ impl fmt::Display for FetchCause {
             Self::DirectUnsupported => out.write_str(
                 "fetching from version control is not available in this version, so look-ups end here",
             ),
+            Self::Direct(fault) => out.write_str(&fault.text),
             Self::Io { reason } => out.write_str(reason),
         }
     }

@@ -29,6 +29,7 @@ mod tls;
 mod transport;
 mod upstream;
 mod validators;
+mod version_control;
 mod wanted;
 mod zip_body;
 
@@ -49,5 +50,6 @@ pub use upstream::{
     Deadline, EntryError, Fresh, Resume, SmallReply, Upstream, UpstreamKind, UpstreamState, Upstreams,
 };
 pub use validators::Validators;
+pub use version_control::{Answering, DirectErrand, DirectFault, DirectFaultKind, Refusal, VersionControl};
 pub use wanted::Wanted;
 pub use zip_body::ZipBody;
