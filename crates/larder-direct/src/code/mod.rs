@@ -1,6 +1,10 @@
 //! Go's rules for the modules of a repository: which tags are versions, what a query means, how a pseudo-version is made and
 //! checked, where the go.mod is, what belongs into the zip.
 
+mod assemble;
+
+pub use assemble::{ModuleZip, assemble};
+
 use bytes::Bytes;
 use larder_module::{ModulePath, Query, Version};
 
