@@ -47,28 +47,38 @@ impl CheckedZip {
 impl fmt::Display for CheckedZip {
     /// Writes one short line: what is wrong, beginning with the first few files.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_too_large {
-            let megabytes = MAX_ZIP >> 20;
-            return write!(formatter, "larger than a module may be ({megabytes} MiB)");
-        }
-        if self.invalid.is_empty() {
-            return formatter.write_str("a valid module zip");
-        }
-        for (number, file) in self.invalid.iter().take(NAMED_PROBLEMS).enumerate() {
-            let separator = if number == 0 { "" } else { "; " };
-            write!(formatter, "{separator}{file}")?;
-        }
-        match self.invalid.len().saturating_sub(NAMED_PROBLEMS) {
-            0 => Ok(()),
-            more => write!(formatter, "; and {more} more"),
-        }
+        write_verdict(formatter, self.is_too_large, &self.invalid, "a valid module zip")
     }
 }
 
-/// An entry that may not be in a module zip.
+/// Writes one short line: what is wrong, beginning with the first few files, or that all is well.
+pub(super) fn write_verdict(
+    formatter: &mut fmt::Formatter<'_>,
+    is_too_large: bool,
+    invalid: &[InvalidFile],
+    well: &str,
+) -> fmt::Result {
+    if is_too_large {
+        let megabytes = MAX_ZIP >> 20;
+        return write!(formatter, "larger than a module may be ({megabytes} MiB)");
+    }
+    if invalid.is_empty() {
+        return formatter.write_str(well);
+    }
+    for (number, file) in invalid.iter().take(NAMED_PROBLEMS).enumerate() {
+        let separator = if number == 0 { "" } else { "; " };
+        write!(formatter, "{separator}{file}")?;
+    }
+    match invalid.len().saturating_sub(NAMED_PROBLEMS) {
+        0 => Ok(()),
+        more => write!(formatter, "; and {more} more"),
+    }
+}
+
+/// A file that may not be in a module zip.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InvalidFile {
-    /// The full name, as the bytes that stand in the zip.
+    /// The name, as raw bytes: in a zip the full one, in a listing that below the module's root.
     pub name: Vec<u8>,
     /// What is wrong with it.
     pub problem: FileProblem,
@@ -93,6 +103,12 @@ pub enum FileProblem {
     /// The name doesn't start with module, `@`, version and a slash.
     #[error("not below the module's own folder")]
     Prefix,
+    /// The name has empty elements, `.` or `..` where they don't belong.
+    #[error("file path is not clean")]
+    NotClean,
+    /// The name starts with a slash.
+    #[error("file path is not relative")]
+    NotRelative,
     /// The name isn't UTF-8.
     #[error("name is not UTF-8")]
     Encoding,

@@ -1,6 +1,7 @@
 //! The content of entries: found, inflated and checked as Go does it.
 
 use std::io;
+use std::ops::{Deref, DerefMut};
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use sha2::{Digest as _, Sha256};
@@ -42,6 +43,32 @@ impl Workspace {
     }
 }
 
+/// A workspace of the reader's own, or one that others use after it.
+enum Lent<'a> {
+    Own(Box<Workspace>),
+    For(&'a mut Workspace),
+}
+
+impl Deref for Lent<'_> {
+    type Target = Workspace;
+
+    fn deref(&self) -> &Workspace {
+        match self {
+            Self::Own(workspace) => workspace,
+            Self::For(workspace) => workspace,
+        }
+    }
+}
+
+impl DerefMut for Lent<'_> {
+    fn deref_mut(&mut self) -> &mut Workspace {
+        match self {
+            Self::Own(workspace) => workspace,
+            Self::For(workspace) => workspace,
+        }
+    }
+}
+
 /// Where an entry's packed bytes are.
 struct Body {
     start: u64,
@@ -59,7 +86,16 @@ impl<R: ReadAt> Archive<R> {
     /// Fails when there's no local header at the place that the directory names, or the entry is
     /// packed in a way that Go doesn't read.
     pub fn read<'a>(&'a self, entry: &'a Entry) -> Result<EntryReader<'a, R>, ZipError> {
-        EntryReader::new(self, entry, Workspace::new())
+        EntryReader::new(self, entry, Lent::Own(Box::new(Workspace::new())))
+    }
+
+    /// Returns such a reader that uses a workspace of somebody else.
+    pub(super) fn read_with<'a>(
+        &'a self,
+        entry: &'a Entry,
+        workspace: &'a mut Workspace,
+    ) -> Result<EntryReader<'a, R>, ZipError> {
+        EntryReader::new(self, entry, Lent::For(workspace))
     }
 
     /// Returns the hash over all entries, as Go's `HashZip` computes it.
@@ -89,13 +125,12 @@ impl<R: ReadAt> Archive<R> {
                 return Err(self.problem(last, EntryProblem::Newline));
             }
             let mut digest = Sha256::new();
-            let mut reader = EntryReader::new(self, last, workspace)?;
+            let mut reader = self.read_with(last, &mut workspace)?;
             reader.packed_left = packed_left;
             while let Some(piece) = reader.next_piece()? {
                 digest.update(piece);
             }
             packed_left = reader.packed_left;
-            workspace = reader.workspace;
             let digest = digest.finalize().into();
             each(name, &digest);
             for _ in group {
@@ -141,7 +176,7 @@ impl<R: ReadAt> Archive<R> {
 pub struct EntryReader<'a, R> {
     archive: &'a Archive<R>,
     entry: &'a Entry,
-    workspace: Workspace,
+    workspace: Lent<'a>,
     state: State,
     position: u64,
     end: u64,
@@ -166,11 +201,7 @@ enum State {
 }
 
 impl<'a, R: ReadAt> EntryReader<'a, R> {
-    pub(super) fn new(
-        archive: &'a Archive<R>,
-        entry: &'a Entry,
-        mut workspace: Workspace,
-    ) -> Result<Self, ZipError> {
+    fn new(archive: &'a Archive<R>, entry: &'a Entry, mut workspace: Lent<'a>) -> Result<Self, ZipError> {
         let body = archive.body(entry)?;
         let state = if archive.name(entry).ends_with(b"/") {
             // Folders have no content; some writers give them a packed size all the same.
@@ -272,7 +303,7 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
             self.unread = 0..count;
         }
         let room = self.room();
-        let Workspace { inflate, input, output } = &mut self.workspace;
+        let Workspace { inflate, input, output } = &mut *self.workspace;
         let (before_in, before_out) = (inflate.total_in(), inflate.total_out());
         let status =
             inflate.decompress(&input[self.unread.clone()], &mut output[..room], FlushDecompress::None);

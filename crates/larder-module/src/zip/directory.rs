@@ -5,6 +5,7 @@
 //! their maximum turns negative there and leads to another verdict.
 
 use super::ZipError;
+use super::create::ItemKind;
 use super::read_at::ReadAt;
 
 const HEADER_SIGNATURE: u32 = 0x0201_4b50;
@@ -50,6 +51,7 @@ pub struct Entry {
     name_length: u16,
     pub(super) flags: u16,
     pub(super) method: u16,
+    kind: ItemKind,
     pub(super) crc32: u32,
     pub(super) compressed: u64,
     pub(super) uncompressed: u64,
@@ -61,6 +63,11 @@ impl Entry {
     /// Returns the declared size of the content, as Go's signed integer has it.
     pub fn declared_size(&self) -> i64 {
         self.uncompressed.cast_signed()
+    }
+
+    /// Returns what the entry was where it was packed; module zips don't say, source archives do.
+    pub fn kind(&self) -> ItemKind {
+        self.kind
     }
 }
 
@@ -266,18 +273,21 @@ fn read_header<'a>(cursor: &'a mut Cursor<'_, impl ReadAt>) -> Result<Header<'a>
     if fields.u32() != HEADER_SIGNATURE {
         return Ok(Header::Stop("wrong number of directory entries"));
     }
-    fields.skip(4);
+    let creator = fields.u16() >> 8;
+    fields.skip(2);
     let (flags, method) = (fields.u16(), fields.u16());
     fields.skip(4);
     let (crc32, compressed, uncompressed) = (fields.u32(), fields.u32(), fields.u32());
     let (name_length, extra_length) = (fields.u16(), fields.u16());
     let comment_length = fields.u16();
-    fields.skip(8);
+    fields.skip(4);
+    let attributes = fields.u32();
     let mut entry = Entry {
         name_start: 0,
         name_length,
         flags,
         method,
+        kind: kind(creator, attributes),
         crc32,
         compressed: u64::from(compressed),
         uncompressed: u64::from(uncompressed),
@@ -290,9 +300,28 @@ fn read_header<'a>(cursor: &'a mut Cursor<'_, impl ReadAt>) -> Result<Header<'a>
         Taken::Part => return Ok(Header::Stop("a directory entry is cut off")),
         Taken::Nothing => return Err(ZipError::Format("a directory entry is cut off")),
     };
+    if rest[..name_end].ends_with(b"/") {
+        entry.kind = ItemKind::Folder;
+    }
     match widen(&mut entry, &rest[name_end..extra_end]) {
         true => Ok(Header::Entry(entry, &rest[..name_end])),
         false => Ok(Header::Stop("a zip64 field is missing or cut off")),
+    }
+}
+
+/// Reads the kind from the attributes, which mean what the creator's system means by them.
+fn kind(creator: u16, attributes: u32) -> ItemKind {
+    match creator {
+        // Unix and macOS.
+        3 | 19 => match attributes >> 28 {
+            0o04 => ItemKind::Folder,
+            0o12 => ItemKind::Symlink,
+            0o01 | 0o02 | 0o06 | 0o14 => ItemKind::Other,
+            _ => ItemKind::Regular,
+        },
+        // FAT, NTFS and VFAT.
+        0 | 10 | 14 if attributes & 0x10 != 0 => ItemKind::Folder,
+        _ => ItemKind::Regular,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Module zips: reading them exactly as Go does, and the rules for what may be inside.
+//! Module zips: reading them exactly as Go does, the rules for what may be inside, and making them ([`create`]).
 //!
 //! Go's meaning of a zip is the `go` command's, so it has to be Larder's: which end record counts,
 //! how entries are found and counted, that the local header's sizes don't matter, that duplicate
@@ -12,6 +12,7 @@
 mod check;
 mod collision;
 mod content;
+pub mod create;
 mod directory;
 mod folders;
 mod read_at;

@@ -1,0 +1,130 @@
+//! The files of a source archive, as version control packs a commit, that are for a module's zip.
+//!
+//! The archive has one folder at its top. A module may lie in a folder below it; what is outside is not the module's, except the
+//! LICENSE of the repository, which a module in a folder without its own inherits.
+
+use std::io::{self, Read};
+
+use super::super::ZipError;
+use super::super::content::{EntryReader, Workspace};
+use super::super::directory::{Archive, Entry};
+use super::super::read_at::ReadAt;
+use super::{Contents, CreateError, Created, Item, ItemKind, create};
+use crate::version::ModuleVersion;
+
+const LICENSE: &[u8] = b"LICENSE";
+
+/// The files of a module in a source archive.
+pub struct SourceFiles<'a, R> {
+    archive: &'a Archive<R>,
+    items: Vec<Item<'a>>,
+    contents: Vec<Content<'a>>,
+    inherits: bool,
+    workspace: Workspace,
+}
+
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Packed(&'a Entry),
+    Given(&'a [u8]),
+}
+
+impl<'a, R: ReadAt> SourceFiles<'a, R> {
+    /// Picks the files of the module in a folder, given without slashes around it; the empty one is the top.
+    ///
+    /// `prefix` is what stands before every name, with its slash.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a name doesn't begin with the prefix.
+    pub fn pick(archive: &'a Archive<R>, prefix: &str, folder: &str) -> Result<Self, ZipError> {
+        let mut items = Vec::new();
+        let mut contents = Vec::new();
+        for entry in archive.entries() {
+            let Some(name) = archive.name(entry).strip_prefix(prefix.as_bytes()) else {
+                return Err(ZipError::Format("an entry outside the one top folder"));
+            };
+            let name = match folder {
+                "" => Some(name),
+                _ => name.strip_prefix(folder.as_bytes()).and_then(|name| name.strip_prefix(b"/")),
+            };
+            match name {
+                None | Some([] | [.., b'/']) => {}
+                Some(name) => {
+                    items.push(Item { name, kind: entry.kind(), size: entry.declared_size() });
+                    contents.push(Content::Packed(entry));
+                }
+            }
+        }
+        let inherits = !folder.is_empty() && items.iter().all(|item| item.name != LICENSE);
+        Ok(Self { archive, items, contents, inherits, workspace: Workspace::new() })
+    }
+
+    /// Reports whether the repository's LICENSE is wanted, because the module lies in a folder that has nothing of that name.
+    pub fn inherits_license(&self) -> bool {
+        self.inherits
+    }
+
+    /// Adds the repository's LICENSE.
+    pub fn add_license(&mut self, content: &'a [u8]) {
+        let size = i64::try_from(content.len()).unwrap_or(i64::MAX);
+        self.items.push(Item { name: LICENSE, kind: ItemKind::Regular, size });
+        self.contents.push(Content::Given(content));
+    }
+
+    /// Returns the listing.
+    pub fn items(&self) -> &[Item<'a>] {
+        &self.items
+    }
+
+    /// Writes the module's zip.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`].
+    pub fn create(mut self, of: &ModuleVersion, out: impl io::Write) -> Result<Created, CreateError> {
+        let mut contents =
+            Packed { archive: self.archive, contents: &self.contents, workspace: &mut self.workspace };
+        create(&self.items, &mut contents, of, out)
+    }
+}
+
+struct Packed<'a, R> {
+    archive: &'a Archive<R>,
+    contents: &'a [Content<'a>],
+    workspace: &'a mut Workspace,
+}
+
+impl<'p, R: ReadAt> Contents for Packed<'p, R> {
+    type Reader<'a>
+        = ContentReader<'a, R>
+    where
+        Self: 'a;
+
+    fn open(&mut self, item: usize) -> io::Result<Self::Reader<'_>> {
+        match self.contents[item] {
+            Content::Given(bytes) => Ok(ContentReader::Given(bytes)),
+            Content::Packed(entry) => {
+                let reader = self.archive.read_with(entry, self.workspace);
+                reader.map(ContentReader::Packed).map_err(|error| match error {
+                    ZipError::Read(error) => error,
+                    other => io::Error::new(io::ErrorKind::InvalidData, other),
+                })
+            }
+        }
+    }
+}
+
+enum ContentReader<'a, R> {
+    Packed(EntryReader<'a, R>),
+    Given(&'a [u8]),
+}
+
+impl<R: ReadAt> Read for ContentReader<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Packed(reader) => reader.read(buffer),
+            Self::Given(bytes) => bytes.read(buffer),
+        }
+    }
+}
