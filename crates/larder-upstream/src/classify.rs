@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::clean::one_line;
 use crate::error::FetchCause;
+use crate::guard::NotPublic;
 use crate::name::printable_url;
 use crate::settings::Timeouts;
 use crate::tls;
@@ -17,6 +18,12 @@ use crate::tls;
 pub(crate) struct LookupFailed {
     pub(crate) host: String,
     pub(crate) reason: String,
+}
+
+impl LookupFailed {
+    pub(crate) fn cause(&self) -> FetchCause {
+        FetchCause::Dns { host: one_line(&self.host), reason: one_line(&self.reason) }
+    }
 }
 
 /// What is known about the request that failed.
@@ -30,6 +37,7 @@ pub(crate) struct Circumstances<'a> {
 #[derive(Default)]
 struct Findings<'a> {
     lookup: Option<&'a LookupFailed>,
+    not_public: Option<&'a NotPublic>,
     tls: Option<&'a rustls::Error>,
     io: Option<io::ErrorKind>,
     http: Option<&'a hyper::Error>,
@@ -43,6 +51,8 @@ impl<'a> Findings<'a> {
         while let Some(error) = next {
             if let Some(found) = error.downcast_ref() {
                 findings.lookup = Some(found);
+            } else if let Some(found) = error.downcast_ref() {
+                findings.not_public = Some(found);
             } else if let Some(found) = error.downcast_ref() {
                 findings.tls = Some(found);
             } else if let Some(found) = error.downcast_ref() {
@@ -65,8 +75,11 @@ impl<'a> Findings<'a> {
 /// Classifies a failure before the head of an answer had come.
 pub(crate) fn before_answer(error: &reqwest::Error, about: &Circumstances<'_>) -> FetchCause {
     let found = Findings::of(error);
+    if let Some(refused) = found.not_public {
+        return refused.cause();
+    }
     if let Some(lookup) = found.lookup {
-        return FetchCause::Dns { host: one_line(&lookup.host), reason: one_line(&lookup.reason) };
+        return lookup.cause();
     }
     if let Some(error) = found.tls {
         return FetchCause::Tls { reason: tls::reason(error, about.no_roots) };

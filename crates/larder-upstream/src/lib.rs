@@ -5,6 +5,7 @@
 //! with what it was asked for, judged, or with a [`FetchError`] whose [`FetchCause`] says what happened and what
 //! follows from it. Nothing here stores, and nothing here prints a secret.
 
+mod addresses;
 mod base64_text;
 mod breaker;
 mod chain;
@@ -15,9 +16,11 @@ mod error;
 mod file;
 mod forward_proxy;
 mod gate;
+mod guard;
 mod instance;
 pub mod judge;
 mod name;
+mod pages;
 mod proxy;
 mod random;
 mod resolver;
@@ -33,14 +36,18 @@ mod version_control;
 mod wanted;
 mod zip_body;
 
+pub use addresses::not_public;
 pub use breaker::BreakerState;
 pub use chain::{Chain, ChainEntry, WalkFailure};
 pub use credentials::{Credential, Credentials, Secret};
 pub use error::{FetchCause, FetchError, RedirectFault};
 pub use forward_proxy::{ForwardProxy, ForwardProxySettings};
+pub use guard::ListedHosts;
 pub use instance::{Instance, Trail};
 pub use judge::{Judged, ListEntry, RawList};
 pub use name::{Origin, UpstreamName};
+pub use pages::{Page, PageFailure, PageRequest};
+pub use resolver::{LookUp, LookingUp};
 pub use routes::{Route, Routes, VerifyMode};
 pub use settings::{
     BreakerSettings, ClientIdentity, Concurrency, Limits, Retries, Timeouts, TlsSettings, UpstreamSettings,

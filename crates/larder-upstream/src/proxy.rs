@@ -12,12 +12,13 @@ use url::Url;
 use crate::breaker::{Breaker, Pass};
 use crate::credentials::Credential;
 use crate::error::{FetchCause, FetchError};
+use crate::guard::ListedHosts;
 use crate::instance::Trail;
 use crate::judge::judge;
 use crate::name::{Origin, UpstreamName};
 use crate::retry::Attempts;
 use crate::suspect::Suspect;
-use crate::transport::{Answer, Failed, Request, Transport, check_encoding, content_type};
+use crate::transport::{Answer, Failed, Manner, Request, Transport, check_encoding, content_type};
 use crate::upstream::{Fresh, Resume, SmallReply};
 use crate::validators::Validators;
 use crate::wanted::{Wanted, percent_encode};
@@ -41,6 +42,8 @@ pub(crate) struct HttpUpstream {
 pub(crate) struct Errand {
     pub(crate) private: bool,
     pub(crate) trail: Trail,
+    /// The upstream is a stranger's idea: of all hosts but these, only public addresses are asked.
+    pub(crate) guard: Option<ListedHosts>,
 }
 
 impl HttpUpstream {
@@ -219,6 +222,10 @@ impl HttpUpstream {
         errand: &Errand,
     ) -> Result<Answer, Failed> {
         let request = self.request(path, headers, first_byte, deadline, errand);
+        if errand.guard.is_some() {
+            // Nobody at a local or private address, where a loop would lead, unless the operator named it.
+            return self.transport.send(request).await;
+        }
         let probe = |path: String| async move {
             let (patience, errand) = (Duration::from_secs(10), Errand::default());
             let request = self.request(&path, HeaderMap::new(), patience, None, &errand);
@@ -242,7 +249,18 @@ impl HttpUpstream {
         let joined = format!("{}{}", url.path().trim_end_matches('/'), percent_encode(path));
         url.set_path(&joined);
         let own = self.own.as_ref();
-        Request { url, own, headers, first_byte, deadline, private: errand.private, trail: &errand.trail }
+        Request {
+            url,
+            own,
+            headers,
+            first_byte,
+            deadline,
+            private: errand.private,
+            trail: &errand.trail,
+            guard: errand.guard.as_ref(),
+            tokens: None,
+            manner: Manner::Proxy,
+        }
     }
 
     /// Asks the breaker for leave to begin.

@@ -1,5 +1,6 @@
 //! What can be set about asking upstreams, with the defaults that suit most.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -8,6 +9,7 @@ use crate::credentials::Credentials;
 use crate::forward_proxy::ForwardProxy;
 use crate::instance::Instance;
 use crate::name::Origin;
+use crate::resolver::LookUp;
 
 /// Everything that upstreams share.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct UpstreamSettings {
     ///
     /// The path of a redirect may spell a private name, so by default none is followed to another host.
     pub private_redirect_hosts: Vec<String>,
+    /// Who looks names up in the system's stead.
+    pub look_up: Option<Arc<dyn LookUp>>,
 }
 
 impl Default for UpstreamSettings {
@@ -52,6 +56,7 @@ impl Default for UpstreamSettings {
             instance: Instance::random(),
             user_agent: format!("larder/{}", env!("CARGO_PKG_VERSION")),
             private_redirect_hosts: Vec::new(),
+            look_up: None,
         }
     }
 }

@@ -4,20 +4,23 @@
 //! there, whether it may go there at all, and whether there is a turn free at that host.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
-use url::Url;
+use url::{Host, Url};
 
+use crate::addresses::not_public;
 use crate::classify::{self, Circumstances};
 use crate::clean;
 use crate::credentials::{Credential, Credentials};
 use crate::error::{FetchCause, RedirectFault};
 use crate::forward_proxy::ForwardProxy;
 use crate::gate::Gates;
+use crate::guard::{self, GuardedResolver, Judge, ListedHosts};
 use crate::instance::{Instance, Trail};
 use crate::name::Origin;
 use crate::resolver::SystemResolver;
@@ -32,6 +35,10 @@ const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Transport {
     client: reqwest::Client,
     with_identity: Vec<(Vec<Origin>, reqwest::Client)>,
+    /// Connects to public addresses only, and never through a forward proxy.
+    guarded: reqwest::Client,
+    judge: Judge,
+    resolver: SystemResolver,
     no_roots: bool,
     pub(crate) gates: Gates,
     pub(crate) timeouts: Timeouts,
@@ -59,7 +66,28 @@ pub(crate) struct Request<'a> {
     pub(crate) private: bool,
     /// Where the request that caused this one came through.
     pub(crate) trail: &'a Trail,
+    /// The URL is a stranger's idea: of all hosts but these, only public addresses are asked.
+    pub(crate) guard: Option<&'a ListedHosts>,
+    /// Credentials by origin that are meant for this sort of request, ahead of the general ones.
+    pub(crate) tokens: Option<&'a Credentials>,
+    /// How redirects are followed.
+    pub(crate) manner: Manner,
 }
+
+/// How redirects are followed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Manner {
+    /// As Larder asks proxies.
+    Proxy,
+    /// As the go command asks for pages: a redirect that leads nowhere is the answer.
+    Page {
+        /// Plain http may be used.
+        plain: bool,
+    },
+}
+
+/// The go command gives up at the tenth redirect.
+const PAGE_REDIRECTS: usize = 9;
 
 /// The head of an answer, of whatever status, with the turn at its host.
 pub(crate) struct Answer {
@@ -67,7 +95,7 @@ pub(crate) struct Answer {
     pub(crate) permit: OwnedSemaphorePermit,
     pub(crate) authenticated: bool,
     pub(crate) redirected_to: Option<String>,
-    secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
 }
 
 /// A failure of one attempt.
@@ -111,6 +139,7 @@ impl Transport {
         let mut notices = roots.problems;
         notices.extend(settings.forward_proxy.problems().iter().cloned());
         let plain = tls::client_config(&roots.store, None).map_err(SettingsError::Tls)?;
+        let resolver = SystemResolver::new(settings.timeouts.connect, settings.look_up.clone());
         let mut with_identity = Vec::new();
         for identity in &settings.tls.identities {
             let pair = (identity.chain.clone(), identity.key.clone_key());
@@ -119,11 +148,15 @@ impl Transport {
                     place: identity.origins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
                     source,
                 })?;
-            with_identity.push((identity.origins.clone(), client(config, &settings)?));
+            with_identity.push((identity.origins.clone(), client(config, &settings, &resolver)?));
         }
+        let guarded = guarded_client(plain.clone(), &settings, &resolver, not_public)?;
         let transport = Self {
-            client: client(plain, &settings)?,
+            client: client(plain, &settings, &resolver)?,
             with_identity,
+            guarded,
+            judge: not_public,
+            resolver,
             no_roots: roots.store.is_empty(),
             gates: Gates::new(settings.concurrency),
             timeouts: settings.timeouts,
@@ -148,7 +181,7 @@ impl Transport {
                 Ok(answer) => answer,
                 Err(cause) => return Err(hops.failed(cause, None)),
             };
-            if !is_redirect(answer.response.status()) {
+            if !request.manner.follows(&answer.response) {
                 return Ok(Answer { redirected_to: hops.elsewhere(), ..answer });
             }
             url = match self.next_hop(&request, &mut hops, &url, &answer.response) {
@@ -163,7 +196,10 @@ impl Transport {
     /// has left it they are not used again: whoever sends us back chose the path. A configured credential is meant
     /// for its origin, whoever leads there.
     fn credential<'a>(&'a self, request: &Request<'a>, hops: &Hops, url: &Url) -> Option<&'a Credential> {
-        let configured = Origin::of_url(url).and_then(|origin| self.credentials.configured(&origin));
+        let configured = Origin::of_url(url).and_then(|origin| {
+            let token = request.tokens.and_then(|tokens| tokens.configured(&origin));
+            token.or_else(|| self.credentials.configured(&origin))
+        });
         if hops.has_left {
             return configured;
         }
@@ -179,6 +215,7 @@ impl Transport {
     ) -> Result<Answer, FetchCause> {
         let origin =
             Origin::of_url(url).ok_or_else(|| FetchCause::Protocol { reason: "no host".to_owned() })?;
+        let client = self.client_at(request, url, &origin)?;
         let permit = self.gates.of(&origin).enter(Some(until.at)).await?;
         let mut headers = request.headers.clone();
         // Compression would change what is hashed, and the library is built without it.
@@ -188,7 +225,7 @@ impl Transport {
         let authenticated = authorization.is_some();
         headers.extend(authorization.map(|value| (header::AUTHORIZATION, value)));
         let sent = Instant::now();
-        let sending = self.client_for(&origin).get(url.clone()).headers(headers).send();
+        let sending = client.get(url.clone()).headers(headers).send();
         let response = match timeout_at(until.at, sending).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
@@ -203,6 +240,53 @@ impl Transport {
         };
         let secrets = credential.map(Credential::telling_texts).unwrap_or_default();
         Ok(Answer { response, permit, authenticated, redirected_to: None, secrets })
+    }
+
+    /// Chooses the client, by whose idea the URL is.
+    fn client_at(
+        &self,
+        request: &Request<'_>,
+        url: &Url,
+        origin: &Origin,
+    ) -> Result<&reqwest::Client, FetchCause> {
+        match request.guard {
+            Some(listed) if !listed.lists(url) => {
+                self.check_unlisted(url)?;
+                Ok(&self.guarded)
+            }
+            Some(_) | None => Ok(self.client_for(origin)),
+        }
+    }
+
+    /// Checks what can be told of an unlisted host without looking it up.
+    fn check_unlisted(&self, url: &Url) -> Result<(), FetchCause> {
+        if self.forward_proxy.for_url(url).is_some() {
+            return Err(guard::behind_a_proxy(url));
+        }
+        guard::judge_literal(url, self.judge).map_err(|refused| refused.cause())
+    }
+
+    /// Looks up the host of a URL that isn't listed, and returns its addresses if all of them are public.
+    pub(crate) async fn public_addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, FetchCause> {
+        self.check_unlisted(url)?;
+        let port = url.port_or_known_default().unwrap_or_default();
+        let host = match url.host() {
+            Some(Host::Ipv4(address)) => return Ok(vec![SocketAddr::new(address.into(), port)]),
+            Some(Host::Ipv6(address)) => return Ok(vec![SocketAddr::new(address.into(), port)]),
+            Some(Host::Domain(name)) => name,
+            None => return Err(FetchCause::Protocol { reason: "no host".to_owned() }),
+        };
+        let mut addresses = self.resolver.addresses(host).await.map_err(|failed| failed.cause())?;
+        guard::judge_all(host, &addresses, self.judge).map_err(|refused| refused.cause())?;
+        for address in addresses.iter_mut().filter(|address| address.port() == 0) {
+            address.set_port(port);
+        }
+        Ok(addresses)
+    }
+
+    /// Reports whether a URL is asked through a forward proxy.
+    pub(crate) fn is_proxied(&self, url: &Url) -> bool {
+        self.forward_proxy.for_url(url).is_some()
     }
 
     fn client_for(&self, origin: &Origin) -> &reqwest::Client {
@@ -229,7 +313,7 @@ impl Transport {
         if !matches!(next.scheme(), "http" | "https") || next.host_str().is_none() {
             return Err(RedirectFault::Scheme(clean::one_line(next.scheme())));
         }
-        if from.scheme() == "https" && next.scheme() == "http" {
+        if from.scheme() == "https" && next.scheme() == "http" && !request.manner.is_plain() {
             return Err(RedirectFault::Downgrade);
         }
         next.set_fragment(None);
@@ -237,10 +321,16 @@ impl Transport {
         if next.set_username("").and_then(|()| next.set_password(None)).is_err() {
             return Err(nowhere());
         }
-        if request.private && next.host_str() != request.url.host_str() && !self.may_go_privately(&next) {
+        let listed = request.guard.is_some_and(|listed| listed.lists(&next));
+        let elsewhere = next.host_str() != request.url.host_str();
+        if request.private && elsewhere && !listed && !self.may_go_privately(&next) {
             return Err(RedirectFault::PrivateElsewhere);
         }
-        hops.go(&next, self.limits.redirects)?;
+        let most = match request.manner {
+            Manner::Proxy => self.limits.redirects,
+            Manner::Page { .. } => self.limits.redirects.min(PAGE_REDIRECTS),
+        };
+        hops.go(&next, most)?;
         Ok(next)
     }
 
@@ -254,9 +344,21 @@ impl Transport {
 
     /// Turns an answer that is no success into its cause, with what it says.
     pub(crate) async fn refusal(&self, answer: Answer, deadline: Option<Instant>) -> Failed {
+        let cause = self.cause_of(&answer);
+        let content_type = content_type(&answer.response);
+        let Answer { response, redirected_to, secrets, permit, .. } = answer;
+        let patience = Instant::now() + ERROR_BODY_PATIENCE;
+        let until = deadline.map_or(patience, |deadline| deadline.min(patience));
+        let body = read_some(response, self.limits.error, until).await;
+        drop(permit);
+        Failed { cause, said: clean::clean(&body, content_type.as_deref(), &secrets), redirected_to }
+    }
+
+    /// Returns what the status of an answer that is no success means.
+    pub(crate) fn cause_of(&self, answer: &Answer) -> FetchCause {
         let status = answer.response.status().as_u16();
         let retry_after = retry_after(answer.response.headers());
-        let cause = match status {
+        match status {
             404 | 410 => FetchCause::Absent { status: Some(status) },
             401 if answer.authenticated => FetchCause::OwnCredentials { status },
             401 | 403 => FetchCause::Denied { status: Some(status) },
@@ -271,14 +373,7 @@ impl Transport {
             Instance::LOOP_STATUS => FetchCause::Loop,
             200..=399 => FetchCause::BadContent(format!("HTTP {status} where 200 was due")),
             _ => FetchCause::Status { status, retry_after },
-        };
-        let content_type = content_type(&answer.response);
-        let Answer { response, redirected_to, secrets, permit, .. } = answer;
-        let patience = Instant::now() + ERROR_BODY_PATIENCE;
-        let until = deadline.map_or(patience, |deadline| deadline.min(patience));
-        let body = read_some(response, self.limits.error, until).await;
-        drop(permit);
-        Failed { cause, said: clean::clean(&body, content_type.as_deref(), &secrets), redirected_to }
+        }
     }
 
     /// Reads a whole body of at most `limit` bytes.
@@ -387,6 +482,18 @@ impl Hops {
     }
 }
 
+impl Manner {
+    fn is_plain(self) -> bool {
+        self == Self::Page { plain: true }
+    }
+
+    fn follows(self, response: &reqwest::Response) -> bool {
+        let leads_somewhere =
+            || response.headers().get(header::LOCATION).is_some_and(|location| !location.is_empty());
+        is_redirect(response.status()) && (self == Self::Proxy || leads_somewhere())
+    }
+}
+
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
@@ -428,12 +535,32 @@ async fn drain(response: reqwest::Response) {
 fn client(
     config: rustls::ClientConfig,
     settings: &UpstreamSettings,
+    resolver: &SystemResolver,
 ) -> Result<reqwest::Client, SettingsError> {
     let forward_proxy = settings.forward_proxy.clone();
+    builder(config, settings)
+        .proxy(reqwest::Proxy::custom(move |url| forward_proxy.for_url(url).cloned()))
+        .dns_resolver(resolver.clone())
+        .build()
+        .map_err(SettingsError::Client)
+}
+
+fn guarded_client(
+    config: rustls::ClientConfig,
+    settings: &UpstreamSettings,
+    resolver: &SystemResolver,
+    judge: Judge,
+) -> Result<reqwest::Client, SettingsError> {
+    builder(config, settings)
+        .no_proxy()
+        .dns_resolver(GuardedResolver { inner: resolver.clone(), judge })
+        .build()
+        .map_err(SettingsError::Client)
+}
+
+fn builder(config: rustls::ClientConfig, settings: &UpstreamSettings) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .tls_backend_preconfigured(config)
-        .proxy(reqwest::Proxy::custom(move |url| forward_proxy.for_url(url).cloned()))
-        .dns_resolver(SystemResolver::new(settings.timeouts.connect))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .user_agent(settings.user_agent.clone())
@@ -445,8 +572,6 @@ fn client(
         .http2_keep_alive_timeout(Duration::from_secs(10))
         .http2_initial_stream_window_size(2 << 20)
         .http2_initial_connection_window_size(8 << 20)
-        .build()
-        .map_err(SettingsError::Client)
 }
 
 impl std::fmt::Debug for Transport {

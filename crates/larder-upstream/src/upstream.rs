@@ -15,6 +15,7 @@ use crate::chain::{Chain, ChainEntry};
 use crate::credentials::{Credential, Secret};
 use crate::error::{FetchCause, FetchError};
 use crate::file::FileUpstream;
+use crate::guard::ListedHosts;
 use crate::instance::{Instance, Trail};
 use crate::judge::Judged;
 use crate::name::{Origin, UpstreamName, is_loopback};
@@ -294,7 +295,7 @@ impl Upstreams {
                 Entry::Direct => Inner::Direct,
                 Entry::Off => Inner::Off,
             };
-            let upstream = Upstream { inner, errand: Errand { private, trail: Trail::default() } };
+            let upstream = Upstream { inner, errand: Errand { private, ..Errand::default() } };
             entries.push(ChainEntry { upstream, separator: entry.separator });
         }
         Ok(Chain::new(entries))
@@ -309,30 +310,48 @@ impl Upstreams {
         Ok(Upstream { inner: self.inner(url)?, errand: Errand::default() })
     }
 
+    /// Returns the upstream at a URL that a go-import page named. Of all hosts but the listed ones, only public addresses
+    /// are asked, redirects included.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the URL can't be asked.
+    pub fn guarded_at(&self, url: &str, private: bool, listed: &ListedHosts) -> Result<Upstream, EntryError> {
+        // Not kept in the pool: pages could name ever new ones.
+        let upstream = self.http(parsed(url)?)?;
+        let errand = Errand { private, guard: Some(listed.clone()), ..Errand::default() };
+        Ok(Upstream { inner: Inner::Http(Arc::new(upstream)), errand })
+    }
+
     fn inner(&self, text: &str) -> Result<Inner, EntryError> {
-        let mut url = Url::parse(text).map_err(EntryError::Url)?;
-        url.set_fragment(None);
-        match url.scheme() {
-            "file" => {
-                let tree = FileUpstream::new(&url, self.shared.limits).ok_or(EntryError::FilePath)?;
-                return Ok(Inner::File(Arc::new(tree)));
-            }
-            "http" | "https" => {}
-            other => return Err(EntryError::Scheme(other.to_owned())),
+        let url = parsed(text)?;
+        if url.scheme() == "file" {
+            let tree = FileUpstream::new(&url, self.shared.limits).ok_or(EntryError::FilePath)?;
+            return Ok(Inner::File(Arc::new(tree)));
+        }
+        let key = url.to_string();
+        let upstream = self.http(url)?;
+        let mut http = self.shared.http.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Inner::Http(Arc::clone(http.entry(key).or_insert_with(|| Arc::new(upstream)))))
+    }
+
+    fn http(&self, mut url: Url) -> Result<HttpUpstream, EntryError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(EntryError::Scheme(url.scheme().to_owned()));
         }
         let origin = Origin::of_url(&url).ok_or(EntryError::NoHost)?;
         let own = user_info(&url);
         if own.is_some() && url.scheme() == "http" && !is_loopback(&url) {
             return Err(EntryError::PlainCredentials(UpstreamName::of_url(&url)));
         }
-        let mut http = self.shared.http.lock().unwrap_or_else(PoisonError::into_inner);
-        let upstream = http.entry(url.to_string()).or_insert_with(|| {
-            // Neither can fail for a URL that has a host.
-            let _ = url.set_username("").and_then(|()| url.set_password(None));
-            let breaker = Breaker::new(self.shared.breaker);
-            Arc::new(HttpUpstream::new(url, own, origin, breaker, Arc::clone(&self.shared.transport)))
-        });
-        Ok(Inner::Http(Arc::clone(upstream)))
+        // Neither can fail for a URL that has a host.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        let breaker = Breaker::new(self.shared.breaker);
+        Ok(HttpUpstream::new(url, own, origin, breaker, Arc::clone(&self.shared.transport)))
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.shared.transport
     }
 
     /// Returns what every HTTP upstream does at the moment, sorted by name.
@@ -359,6 +378,12 @@ impl fmt::Debug for Upstreams {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.states().iter().map(|state| &state.name)).finish()
     }
+}
+
+fn parsed(text: &str) -> Result<Url, EntryError> {
+    let mut url = Url::parse(text).map_err(EntryError::Url)?;
+    url.set_fragment(None);
+    Ok(url)
 }
 
 /// Reads the user info of a URL. A name without a password counts: some proxies take a token there.

@@ -4,6 +4,7 @@ mod chains;
 mod faults;
 mod files;
 mod forward;
+mod pages;
 mod pool;
 mod redirects;
 mod support;
