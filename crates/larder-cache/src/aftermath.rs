@@ -163,7 +163,7 @@ fn decisive(failure: &WalkFailure) -> FetchCause {
     let verdict = failure.verdict().map_or(FetchCause::LookupsOff, |error| error.cause.clone());
     let absent = failure.attempts.iter().find(|error| error.is_absence());
     match (&verdict, absent) {
-        (FetchCause::LookupsOff | FetchCause::DirectUnsupported, Some(absent)) => absent.cause.clone(),
+        (FetchCause::LookupsOff, Some(absent)) => absent.cause.clone(),
         _ => verdict,
     }
 }

@@ -14,8 +14,8 @@ use larder_module::{
 };
 use larder_store::AnswerRow;
 use larder_upstream::{
-    Deadline, FetchCause, FetchError, Judged, Route, SmallReply, Trail, Upstream, UpstreamName, Validators,
-    Wanted,
+    Deadline, FetchCause, FetchError, Judged, Route, SmallReply, Trail, Upstream, UpstreamKind, UpstreamName,
+    Validators, Wanted,
 };
 use quick_cache::{Weighter, sync::Cache};
 use sha2::{Digest, Sha256};
@@ -297,7 +297,12 @@ impl Engine {
                 };
                 Ok(Some((body, fresh.validators)))
             }
-            Err(error) if error.is_absence() && matches!(wanted, Wanted::Latest(_)) => {
+            // Version control has worked it out already, retractions and all: its word is final.
+            Err(error)
+                if error.is_absence()
+                    && matches!(wanted, Wanted::Latest(_))
+                    && upstream.kind() != UpstreamKind::Direct =>
+            {
                 let body = self.latest_of_list(upstream, wanted.module(), deadline, error).await?;
                 Ok(Some((body, Validators::default())))
             }

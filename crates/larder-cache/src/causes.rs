@@ -7,7 +7,7 @@ use std::{
 
 use larder_module::path::ModulePath;
 use larder_store::{Cause, Store};
-use larder_upstream::{FetchCause, FetchError};
+use larder_upstream::{DirectFaultKind, FetchCause, FetchError};
 use quick_cache::sync::Cache;
 
 use crate::{
@@ -105,12 +105,10 @@ pub(crate) fn was_left_alone(error: &FetchError) -> bool {
 }
 
 fn is_worth_keeping(error: &FetchError) -> bool {
-    !was_left_alone(error)
-        && !matches!(
-            error.cause,
-            FetchCause::Absent { .. }
-                | FetchCause::Saturated
-                | FetchCause::LookupsOff
-                | FetchCause::DirectUnsupported
-        )
+    let is_own_shortage = match &error.cause {
+        FetchCause::Saturated | FetchCause::LookupsOff => true,
+        FetchCause::Direct(fault) => fault.kind == DirectFaultKind::Saturated,
+        _ => false,
+    };
+    !was_left_alone(error) && !error.is_absence() && !is_own_shortage
 }

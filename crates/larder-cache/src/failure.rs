@@ -2,7 +2,8 @@
 //!
 //! The `go` command prints at most eight lines of a `text/plain` body, stops at a blank line, shows nothing of a long single line and
 //! hides the whole text for one control character. So the text is fitted here, once, for every kind of failure: the first line says
-//! what failed, then come the attempts in order, then what to do. Attempts are cut before the advice is.
+//! what failed, then come the attempts in order, then what to do. Attempts are cut before the advice is, and what a forge said
+//! before the attempts are.
 
 use std::time::Duration;
 
@@ -20,9 +21,9 @@ pub const MAX_BYTES: usize = 552;
 pub enum Reason {
     /// Every upstream that was asked positively said "no such thing".
     Absent,
-    /// The route has look-ups switched off, or reaches version control, which this version doesn't do.
+    /// The route has look-ups switched off.
     LookupsOff,
-    /// An upstream refuses this client's module (401 or 403 there).
+    /// An upstream refuses this client's module (401 or 403 there), or a rule keeps Larder from asking.
     Denied,
     /// The module belongs to a private route and the client's address may not see such.
     PrivateClients,
@@ -172,21 +173,48 @@ fn fit(headline: &str, attempts: &[String], advice: &[&str]) -> Vec<String> {
     let mut room = MAX_BYTES.saturating_sub(fixed);
     let attempts: Vec<String> =
         attempts.iter().map(|line| clean(line)).filter(|line| !line.is_empty()).collect();
-    let slots = MAX_LINES - 1 - advice.len();
-    let shown = attempts.len().min(slots);
-    let mut lines = vec![headline];
-    for (index, attempt) in attempts.iter().take(shown).enumerate() {
-        let share = room / (shown - index);
-        if share < 24 {
-            break;
+    let shown = chosen(&attempts, MAX_LINES - 1 - advice.len());
+    // Quotations get what is left, but never nothing.
+    let quoted: usize = shown.iter().filter(|&&at| is_quotation(&attempts[at])).count();
+    let kept_back = if quoted > 0 { QUOTATION_AT_LEAST.min(room / 2) } else { 0 };
+    room -= kept_back;
+    let mut cuts = vec![String::new(); attempts.len()];
+    for (quotations, kept_back) in [(false, 0), (true, kept_back)] {
+        room += kept_back;
+        let turn: Vec<usize> =
+            shown.iter().copied().filter(|&at| is_quotation(&attempts[at]) == quotations).collect();
+        for (index, &at) in turn.iter().enumerate() {
+            let share = room / (turn.len() - index);
+            if share < 24 {
+                break;
+            }
+            cuts[at] = cut(&attempts[at], share - 1);
+            room -= cuts[at].len() + 1;
         }
-        let line = cut(attempt, share - 1);
-        room -= line.len() + 1;
-        lines.push(line);
     }
+    let mut lines = vec![headline];
+    lines.extend(cuts);
     lines.extend(advice);
     lines.retain(|line| !line.is_empty());
     lines
+}
+
+/// What stands before a line that somebody else wrote.
+const QUOTATION: &str = "| ";
+/// The bytes that quotations get even beside long attempts.
+const QUOTATION_AT_LEAST: usize = 120;
+
+fn is_quotation(line: &str) -> bool {
+    line.starts_with(QUOTATION)
+}
+
+/// Chooses the lines that are shown: attempts before quotations, each in order.
+fn chosen(attempts: &[String], slots: usize) -> Vec<usize> {
+    let of =
+        |quotations: bool| (0..attempts.len()).filter(move |&at| is_quotation(&attempts[at]) == quotations);
+    let mut shown: Vec<usize> = of(false).chain(of(true)).take(slots).collect();
+    shown.sort_unstable();
+    shown
 }
 
 /// Makes one printable line of text from anywhere: no control characters, no runs of white space.
@@ -221,7 +249,7 @@ pub(crate) fn reason_of(cause: &FetchCause) -> Reason {
     let retry_after = cause.retry_after().unwrap_or(DEFAULT_PAUSE);
     match cause {
         FetchCause::Absent { .. } => Reason::Absent,
-        FetchCause::LookupsOff | FetchCause::DirectUnsupported => Reason::LookupsOff,
+        FetchCause::LookupsOff => Reason::LookupsOff,
         FetchCause::Denied { .. } => Reason::Denied,
         FetchCause::OwnCredentials { .. } => Reason::UpstreamCredentials,
         FetchCause::RateLimited { .. } => Reason::RateLimited { retry_after },
@@ -277,6 +305,22 @@ pub(crate) fn attempt_line(error: &FetchError) -> String {
     }
 }
 
+/// The lines of what a forge said that are worth a client's terminal.
+const MOST_QUOTED: usize = 5;
+
+/// Describes one failed attempt for the client: the line, and below it what a forge said, which loses its sense in one line.
+fn attempt_lines(error: &FetchError) -> Vec<String> {
+    match (&error.cause, &error.said) {
+        (FetchCause::Direct(_), Some(said)) => {
+            let quoted = said.lines().map(clean).filter(|line| !line.is_empty()).take(MOST_QUOTED);
+            std::iter::once(error.to_string())
+                .chain(quoted.map(|line| format!("{QUOTATION}{line}")))
+                .collect()
+        }
+        _ => vec![attempt_line(error)],
+    }
+}
+
 impl Failure {
     /// Composes the failure of a fetch from its attempts; `decisive` is the one that decides the reason.
     pub(crate) fn of_attempts(
@@ -289,17 +333,31 @@ impl Failure {
         let headline = match &reason {
             Reason::Absent => format!("not found: {what}"),
             Reason::LookupsOff => format!("not found: {what}: {decisive}"),
-            _ => format!("could not fetch {what}: {}", short_cause(&reason)),
+            _ => format!("could not fetch {what}: {}", short_cause(&reason, decisive)),
         };
-        let mut lines: Vec<String> = attempts.iter().map(attempt_line).collect();
+        let mut lines: Vec<String> = attempts.iter().flat_map(attempt_lines).collect();
         lines.extend_from_slice(remembered);
-        let advice = advice_for(&reason);
+        let advice = advice_for(&reason, decisive);
         Self::new(reason, &headline, &lines, &[advice])
     }
 }
 
 /// Says whose fault it is, for the first line.
-fn short_cause(reason: &Reason) -> &'static str {
+fn short_cause(reason: &Reason, cause: &FetchCause) -> &'static str {
+    if let FetchCause::Direct(fault) = cause {
+        return match fault.kind {
+            DirectFaultKind::LoginNeeded => "its repository asks for a login that Larder does not have",
+            DirectFaultKind::CredentialsRefused => "its repository refuses Larder's credentials",
+            DirectFaultKind::Refused => "Larder does not ask for it",
+            DirectFaultKind::Unreachable => "its repository can't be reached",
+            DirectFaultKind::TimedOut => "its repository is too slow",
+            DirectFaultKind::Saturated => "too many runs of git are waiting",
+            DirectFaultKind::StorageFull => "there is no room for its repository",
+            DirectFaultKind::Broken | DirectFaultKind::Absent | DirectFaultKind::Invalid => {
+                "its repository could not be read"
+            }
+        };
+    }
     match reason {
         Reason::Denied => "the upstream refuses access",
         Reason::UpstreamCredentials => "the upstream refuses Larder's credentials",
@@ -326,7 +384,26 @@ fn short_cause(reason: &Reason) -> &'static str {
 }
 
 /// Says what the reader can do, where there is something.
-fn advice_for(reason: &Reason) -> &'static str {
+fn advice_for(reason: &Reason, cause: &FetchCause) -> &'static str {
+    if let FetchCause::Direct(fault) = cause {
+        return match fault.kind {
+            DirectFaultKind::LoginNeeded => {
+                "give Larder a netrc line, a [[credential]] or an ssh key for that host: see docs/private-modules.md"
+            }
+            DirectFaultKind::CredentialsRefused => {
+                "renew the netrc line, [[credential]] or ssh key that Larder has for that host: see docs/private-modules.md"
+            }
+            DirectFaultKind::Unreachable | DirectFaultKind::TimedOut => {
+                "this is a failure of the repository's host, not absence; ask again later"
+            }
+            DirectFaultKind::Broken => "this is a failure, not absence; ask again later",
+            DirectFaultKind::Saturated => "ask again in a moment",
+            DirectFaultKind::StorageFull => {
+                "make room in Larder's data folder, or raise git.mirrors; what is stored is still served"
+            }
+            DirectFaultKind::Refused | DirectFaultKind::Absent | DirectFaultKind::Invalid => "",
+        };
+    }
     match reason {
         Reason::Denied => {
             "a private module? give its paths a private route with credentials in Larder's configuration"
@@ -386,6 +463,69 @@ mod tests {
         assert_eq!(failure.lines.first().map(String::as_str), Some("what failed"));
         assert_eq!(failure.lines.last().map(String::as_str), Some("what to do"));
         assert_eq!(failure.lines.len(), MAX_LINES);
+    }
+
+    fn direct(kind: DirectFaultKind, text: &str, said: Option<&str>) -> FetchError {
+        FetchError {
+            upstream: larder_upstream::UpstreamName::direct(),
+            wanted: "/example.com/a/@v/v1.0.0.info".to_owned(),
+            attempts: 1,
+            elapsed: Duration::ZERO,
+            redirected_to: None,
+            cause: FetchCause::Direct(larder_upstream::DirectFault { kind, text: text.into() }),
+            said: said.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn what_a_forge_said_keeps_its_lines() {
+        let said = "remote: The project you were looking for could not be found.\n\nremote: See \u{1b}[1mhelp\nfatal: Authentication failed";
+        let error = direct(DirectFaultKind::LoginNeeded, "https://git.corp.example/a: no login", Some(said));
+        let failure = Failure::of_attempts("example.com/a@v1.0.0.info", &[error.clone()], &error.cause, &[]);
+        assert_eq!(failure.reason, Reason::Denied);
+        assert_eq!(
+            failure.lines,
+            [
+                "could not fetch example.com/a@v1.0.0.info: its repository asks for a login that Larder does not have",
+                "direct: https://git.corp.example/a: no login",
+                "| remote: The project you were looking for could not be found.",
+                "| remote: See [1mhelp",
+                "| fatal: Authentication failed",
+                "give Larder a netrc line, a [[credential]] or an ssh key for that host: see docs/private-modules.md",
+            ]
+        );
+    }
+
+    #[test]
+    fn attempts_are_shown_before_quotations_but_not_instead_of_all() {
+        let said =
+            (0..9).map(|line| format!("line {line} {}", "y".repeat(200))).collect::<Vec<_>>().join("\n");
+        let error = direct(DirectFaultKind::Unreachable, &"x".repeat(400), Some(&said));
+        let failure = Failure::of_attempts("a", &[error.clone(), error.clone()], &error.cause, &[]);
+        let of = |start: &str| failure.lines.iter().filter(|line| line.starts_with(start)).count();
+        assert_eq!((of("direct: "), of("| line ")), (2, 3), "{failure:?}");
+        assert!(failure.lines.len() == MAX_LINES && failure.lines[2].starts_with("| "), "{failure:?}");
+    }
+
+    #[test]
+    fn each_kind_of_fault_has_one_reason() {
+        for (kind, label) in [
+            (DirectFaultKind::Absent, "absent"),
+            (DirectFaultKind::Invalid, "absent"),
+            (DirectFaultKind::LoginNeeded, "denied"),
+            (DirectFaultKind::Refused, "denied"),
+            (DirectFaultKind::CredentialsRefused, "upstream-credentials"),
+            (DirectFaultKind::Unreachable, "bad-upstream"),
+            (DirectFaultKind::Broken, "bad-upstream"),
+            (DirectFaultKind::TimedOut, "upstream-timeout"),
+            (DirectFaultKind::Saturated, "saturated"),
+            (DirectFaultKind::StorageFull, "storage-full"),
+        ] {
+            let error = direct(kind, "text", None);
+            let failure = Failure::of_attempts("a", &[error.clone()], &error.cause, &[]);
+            assert_eq!(failure.reason.label(), label, "{kind:?}");
+            assert_eq!(error.is_absence(), label == "absent");
+        }
     }
 
     proptest! {

@@ -17,9 +17,13 @@ use crate::{
 /// How long a look-up may take over all ways to the database.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(30);
 
-/// Returns the mode that counts for a module: no setting skips the toolchain.
+/// Returns the mode that counts for a module: no setting skips the toolchain, and no private name goes to a database.
 pub(crate) fn mode_for(route: &Route, module: &ModulePath) -> VerifyMode {
-    if module.as_str() == TOOLCHAIN_MODULE { VerifyMode::Required } else { route.verify }
+    match module.as_str() {
+        TOOLCHAIN_MODULE => VerifyMode::Required,
+        _ if route.private => VerifyMode::Off,
+        _ => route.verify,
+    }
 }
 
 /// How far a hash's confirmation may go.

@@ -134,7 +134,7 @@ impl WalkFailure {
 fn rank(cause: &FetchCause) -> u8 {
     match cause {
         cause if cause.is_absence() => 0,
-        FetchCause::LookupsOff | FetchCause::DirectUnsupported => 1,
+        FetchCause::LookupsOff => 1,
         _ => 2,
     }
 }

@@ -27,7 +27,7 @@ impl Secret {
     }
 
     /// Returns the text, for the one place that sends it.
-    pub(crate) fn reveal(&self) -> &str {
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -125,6 +125,14 @@ impl Credentials {
     pub fn with_netrc(mut self, text: &str) -> Self {
         self.netrc = parse_netrc(text);
         self
+    }
+
+    /// Returns what the netrc file says about whole hosts: the host, with its port if one is named, and the login.
+    ///
+    /// For programs beside this one that find another netrc file, or none.
+    pub fn netrc_logins(&self) -> impl Iterator<Item = (&str, &Credential)> {
+        let whole_hosts = self.netrc.iter().filter(|line| !line.machine.contains('/'));
+        whole_hosts.map(|line| (line.machine.as_str(), &line.credential))
     }
 
     /// Returns the configured credential of an origin.

@@ -32,7 +32,11 @@ pub struct FetchError {
 
 impl fmt::Display for FetchError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}{}: {}", self.upstream, self.wanted, self.cause)?;
+        match &self.cause {
+            // Which repository it was about is said by the fault; a path of the proxy protocol means nothing there.
+            FetchCause::Direct(fault) => return write!(formatter, "{}: {}", self.upstream, fault.text),
+            cause => write!(formatter, "{}{}: {cause}", self.upstream, self.wanted)?,
+        }
         if let Some(place) = &self.redirected_to {
             write!(formatter, " (redirected to {place})")?;
         }
@@ -171,8 +175,6 @@ pub enum FetchCause {
     Saturated,
     /// The chain says `off`.
     LookupsOff,
-    /// The chain says `direct`, which this process wasn't given.
-    DirectUnsupported,
     /// Version control has nothing to give.
     Direct(DirectFault),
     /// A file could not be read.
@@ -209,10 +211,10 @@ impl FetchCause {
         }
     }
 
-    /// Reports whether the go command would treat this like absence: positive absence, and the entries
-    /// that look nothing up.
+    /// Reports whether the go command would treat this like absence: positive absence, and the entry that looks
+    /// nothing up.
     pub fn counts_as_absence_for_go(&self) -> bool {
-        self.is_absence() || matches!(self, Self::LookupsOff | Self::DirectUnsupported)
+        self.is_absence() || matches!(self, Self::LookupsOff)
     }
 
     /// Reports whether the chain moves on to its next entry.
@@ -257,7 +259,6 @@ impl FetchCause {
             | Self::BreakerOpen { .. }
             | Self::Saturated
             | Self::LookupsOff
-            | Self::DirectUnsupported
             | Self::Direct(_)
             | Self::Io { .. } => false,
         }
@@ -294,7 +295,6 @@ impl FetchCause {
             | Self::BreakerOpen { .. }
             | Self::Saturated
             | Self::LookupsOff
-            | Self::DirectUnsupported
             | Self::Direct(_)
             | Self::Io { .. } => false,
         }
@@ -308,6 +308,7 @@ impl FetchCause {
                 | Self::FirstByteTimeout { .. }
                 | Self::Stalled { .. }
                 | Self::DeadlinePassed { .. }
+                | Self::Direct(DirectFault { kind: DirectFaultKind::TimedOut, .. })
         )
     }
 
@@ -382,9 +383,6 @@ impl fmt::Display for FetchCause {
             }
             Self::Saturated => out.write_str("not asked, too many requests to it are waiting"),
             Self::LookupsOff => out.write_str("look-ups are off here"),
-            Self::DirectUnsupported => out.write_str(
-                "fetching from version control is not available in this version, so look-ups end here",
-            ),
             Self::Direct(fault) => out.write_str(&fault.text),
             Self::Io { reason } => out.write_str(reason),
         }

@@ -12,6 +12,7 @@ mod chain;
 mod classify;
 mod clean;
 mod credentials;
+mod direct;
 mod error;
 mod file;
 mod forward_proxy;

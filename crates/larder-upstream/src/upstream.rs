@@ -13,6 +13,7 @@ use url::Url;
 use crate::breaker::{Breaker, BreakerState};
 use crate::chain::{Chain, ChainEntry};
 use crate::credentials::{Credential, Secret};
+use crate::direct::DirectUpstream;
 use crate::error::{FetchCause, FetchError};
 use crate::file::FileUpstream;
 use crate::guard::ListedHosts;
@@ -23,6 +24,7 @@ use crate::proxy::{Errand, HttpUpstream};
 use crate::settings::{BreakerSettings, Limits, UpstreamSettings};
 use crate::transport::{SettingsError, Transport};
 use crate::validators::Validators;
+use crate::version_control::VersionControl;
 use crate::wanted::Wanted;
 use crate::zip_body::ZipBody;
 
@@ -41,7 +43,7 @@ pub struct Upstream {
 enum Inner {
     Http(Arc<HttpUpstream>),
     File(Arc<FileUpstream>),
-    Direct,
+    Direct(Arc<DirectUpstream>),
     Off,
 }
 
@@ -52,7 +54,7 @@ pub enum UpstreamKind {
     Http,
     /// A tree of files.
     File,
-    /// Version control; this version can't ask it.
+    /// Version control.
     Direct,
     /// Nobody.
     Off,
@@ -93,7 +95,7 @@ impl Upstream {
         match &self.inner {
             Inner::Http(upstream) => upstream.name.clone(),
             Inner::File(upstream) => upstream.name.clone(),
-            Inner::Direct => UpstreamName::direct(),
+            Inner::Direct(_) => UpstreamName::direct(),
             Inner::Off => UpstreamName::off(),
         }
     }
@@ -103,7 +105,7 @@ impl Upstream {
         match &self.inner {
             Inner::Http(_) => UpstreamKind::Http,
             Inner::File(_) => UpstreamKind::File,
-            Inner::Direct => UpstreamKind::Direct,
+            Inner::Direct(_) => UpstreamKind::Direct,
             Inner::Off => UpstreamKind::Off,
         }
     }
@@ -112,7 +114,7 @@ impl Upstream {
     pub fn folder(&self) -> Option<&std::path::Path> {
         match &self.inner {
             Inner::File(upstream) => Some(upstream.root()),
-            Inner::Http(_) | Inner::Direct | Inner::Off => None,
+            Inner::Http(_) | Inner::Direct(_) | Inner::Off => None,
         }
     }
 
@@ -130,7 +132,8 @@ impl Upstream {
         match &self.inner {
             Inner::Http(upstream) => upstream.small(wanted, known, deadline, &self.errand).await,
             Inner::File(upstream) => upstream.small(wanted, known, deadline).await,
-            Inner::Direct | Inner::Off => Err(self.nobody(wanted.path())),
+            Inner::Direct(upstream) => upstream.small(wanted, deadline, self.errand.private).await,
+            Inner::Off => Err(self.nobody(wanted.path())),
         }
     }
 
@@ -145,7 +148,8 @@ impl Upstream {
         match &self.inner {
             Inner::Http(upstream) => upstream.zip(of, resume, &self.errand).await,
             Inner::File(upstream) => upstream.zip(of, resume).await,
-            Inner::Direct | Inner::Off => {
+            Inner::Direct(upstream) => upstream.zip(of, self.errand.private).await,
+            Inner::Off => {
                 let wanted = Wanted::Object { of: of.clone(), kind: larder_module::ObjectKind::Zip };
                 Err(self.nobody(wanted.path()))
             }
@@ -154,6 +158,7 @@ impl Upstream {
 
     /// Asks for a path below the upstream's URL, with a leading slash and not percent-encoded; for `/sumdb/...` of a
     /// proxy and for the paths of a checksum database. The body is capped, but its judge is the caller.
+    /// Version control has no such paths: it answers as a chain that looks nothing up.
     ///
     /// # Errors
     ///
@@ -162,7 +167,7 @@ impl Upstream {
         match &self.inner {
             Inner::Http(upstream) => upstream.raw(path, limit, deadline, &self.errand).await,
             Inner::File(upstream) => upstream.raw(path, limit, deadline).await,
-            Inner::Direct | Inner::Off => Err(self.nobody(path.to_owned())),
+            Inner::Direct(_) | Inner::Off => Err(self.nobody(path.to_owned())),
         }
     }
 
@@ -174,18 +179,13 @@ impl Upstream {
     }
 
     fn nobody(&self, wanted: String) -> FetchError {
-        let cause = if matches!(self.inner, Inner::Direct) {
-            FetchCause::DirectUnsupported
-        } else {
-            FetchCause::LookupsOff
-        };
         FetchError {
             upstream: self.name(),
             wanted,
             attempts: 0,
             elapsed: std::time::Duration::ZERO,
             redirected_to: None,
-            cause,
+            cause: FetchCause::LookupsOff,
             said: None,
         }
     }
@@ -201,6 +201,7 @@ impl fmt::Debug for Upstream {
 #[derive(Clone)]
 pub struct Upstreams {
     shared: Arc<Shared>,
+    direct: Option<Arc<DirectUpstream>>,
 }
 
 struct Shared {
@@ -240,6 +241,9 @@ pub enum EntryError {
     /// A `file` URL that is no absolute path of this machine.
     #[error("a file URL names an absolute path of this machine, like file:///srv/modules")]
     FilePath,
+    /// `direct` in a chain of a pool that was given no version control.
+    #[error("nothing here can ask version control")]
+    NoVersionControl,
     /// A password in an `http` URL.
     #[error("{0} holds a password, which would cross the network in the clear; use https")]
     PlainCredentials(UpstreamName),
@@ -256,7 +260,16 @@ impl Upstreams {
         let (transport, notices) = Transport::new(settings)?;
         let shared =
             Shared { transport: Arc::new(transport), breaker, limits, notices, http: Mutex::default() };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), direct: None })
+    }
+
+    /// Returns this pool with somebody who answers for `direct`; without one a chain that says so can't be built.
+    ///
+    /// Version control may itself ask through the pool as it was.
+    #[must_use]
+    pub fn with_version_control(mut self, control: Arc<dyn VersionControl>) -> Self {
+        self.direct = Some(Arc::new(DirectUpstream::new(control, self.shared.limits)));
+        self
     }
 
     /// Returns what the operator should know though it was no reason not to start.
@@ -292,7 +305,7 @@ impl Upstreams {
         for entry in list.entries() {
             let inner = match &entry.entry {
                 Entry::Url(url) => self.inner(url)?,
-                Entry::Direct => Inner::Direct,
+                Entry::Direct => Inner::Direct(self.direct.clone().ok_or(EntryError::NoVersionControl)?),
                 Entry::Off => Inner::Off,
             };
             let upstream = Upstream { inner, errand: Errand { private, ..Errand::default() } };
@@ -429,11 +442,17 @@ mod tests {
     fn chains_share_upstreams_by_url() {
         let pool = pool();
         let chain = |list| pool.chain(&ProxyList::parse(list).unwrap()).unwrap();
-        chain("https://a.example.com,https://b.example.com|direct");
+        chain("https://a.example.com,https://b.example.com|off");
         chain("https://a.example.com/,https://user:secret@a.example.com");
         let names: Vec<_> = pool.states().iter().map(|state| state.name.to_string()).collect();
         assert_eq!(names, ["https://a.example.com", "https://a.example.com", "https://b.example.com"]);
-        assert_eq!(chain("https://a.example.com,direct").to_string(), "https://a.example.com,direct");
+        assert_eq!(chain("https://a.example.com,off").to_string(), "https://a.example.com,off");
+    }
+
+    #[test]
+    fn a_pool_without_version_control_has_no_direct() {
+        let error = pool().chain(&ProxyList::parse("https://a.example.com,direct").unwrap()).unwrap_err();
+        assert_eq!(error, EntryError::NoVersionControl);
     }
 
     #[test]

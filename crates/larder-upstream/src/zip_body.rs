@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::classify;
 use crate::clean::looks_like_html;
+use crate::direct::MadeBody;
 use crate::error::{FetchCause, FetchError};
 use crate::file::FileBody;
 use crate::name::UpstreamName;
@@ -31,6 +32,7 @@ pub struct ZipBody {
 enum Source {
     Http(Box<HttpBody>),
     File(Box<FileBody>),
+    Made(Box<MadeBody>),
 }
 
 impl ZipBody {
@@ -42,11 +44,16 @@ impl ZipBody {
         Self { source: Source::File(Box::new(body)) }
     }
 
+    pub(crate) fn made(body: MadeBody) -> Self {
+        Self { source: Source::Made(Box::new(body)) }
+    }
+
     /// Returns the length of the whole zip, the part before [`ZipBody::offset`] included, if it was announced.
     pub fn declared_len(&self) -> Option<u64> {
         match &self.source {
             Source::Http(body) => body.declared,
             Source::File(body) => Some(body.len()),
+            Source::Made(body) => Some(body.len()),
         }
     }
 
@@ -55,6 +62,7 @@ impl ZipBody {
         match &self.source {
             Source::Http(body) => body.offset,
             Source::File(body) => body.offset(),
+            Source::Made(_) => 0,
         }
     }
 
@@ -63,6 +71,7 @@ impl ZipBody {
         match &self.source {
             Source::Http(body) => &body.validators,
             Source::File(body) => body.validators(),
+            Source::Made(body) => body.validators(),
         }
     }
 
@@ -71,6 +80,7 @@ impl ZipBody {
         match &self.source {
             Source::Http(body) => &body.upstream.name,
             Source::File(body) => body.upstream(),
+            Source::Made(body) => body.upstream(),
         }
     }
 
@@ -85,6 +95,7 @@ impl ZipBody {
         match &mut self.source {
             Source::Http(body) => body.next().await,
             Source::File(body) => body.next().await,
+            Source::Made(body) => body.next().await,
         }
     }
 }

@@ -16,8 +16,8 @@ use larder_module::{
 use larder_store::{FailPoint, Store, StoreOptions};
 use larder_testkit::sumdb::{FakeSumdb, RunningSumdb};
 use larder_upstream::{
-    BreakerSettings, Chain, ForwardProxy, ForwardProxySettings, Retries, TlsSettings, UpstreamSettings,
-    Upstreams,
+    Answering, BreakerSettings, Chain, Deadline, DirectErrand, FetchCause, ForwardProxy,
+    ForwardProxySettings, Retries, TlsSettings, UpstreamSettings, Upstreams, VersionControl, Wanted,
 };
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -138,6 +138,20 @@ pub(crate) fn open_store(folder: &TempDir, fail_point: Option<FailPoint>) -> Sto
     store
 }
 
+/// Version control that has nothing.
+#[derive(Debug)]
+struct NoRepositories;
+
+impl VersionControl for NoRepositories {
+    fn small<'a>(&'a self, _: &'a Wanted, _: DirectErrand, _: Deadline) -> Answering<'a, Bytes> {
+        Box::pin(async { Err(FetchCause::Absent { status: None }.into()) })
+    }
+
+    fn zip<'a>(&'a self, _: &'a ModuleVersion, _: DirectErrand) -> Answering<'a, (std::fs::File, u64)> {
+        Box::pin(async { Err(FetchCause::Absent { status: None }.into()) })
+    }
+}
+
 /// Upstreams that give up soon, and whose way out of this machine is blocked.
 pub(crate) fn upstreams() -> Upstreams {
     let dead = "http://127.0.0.1:1".to_owned();
@@ -150,6 +164,7 @@ pub(crate) fn upstreams() -> Upstreams {
         ..UpstreamSettings::default()
     })
     .expect("upstreams")
+    .with_version_control(Arc::new(NoRepositories))
 }
 
 pub(crate) fn chain_of(upstreams: &Upstreams, list: &str) -> Chain {

@@ -19,6 +19,8 @@ use larder_store::{FailPoint, ObjectKey, Store, StoreOptions};
 use larder_testkit::sumdb::FakeSumdb;
 use larder_upstream::{Retries, Route, Routes, Timeouts, UpstreamSettings, Upstreams, VerifyMode};
 
+use crate::repositories::FakeRepositories;
+
 /// Hours pass when a test says so.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TestClock(Arc<AtomicU64>);
@@ -49,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) private: Vec<(&'static str, String)>,
     pub(crate) sumdb: Option<String>,
     pub(crate) nosumdb: &'static str,
+    /// Who answers for `direct`; by default nothing is there.
+    pub(crate) repositories: Option<Arc<FakeRepositories>>,
     pub(crate) fail_point: Option<FailPoint>,
     pub(crate) timeouts: Timeouts,
     pub(crate) retries: Retries,
@@ -64,6 +68,7 @@ impl Setup {
             private: Vec::new(),
             sumdb: None,
             nosumdb: "",
+            repositories: None,
             fail_point: None,
             timeouts: Timeouts {
                 connect: Duration::from_secs(2),
@@ -106,7 +111,9 @@ impl Setup {
         };
         upstream_settings.breaker.failures = self.breaker_failures;
         upstream_settings.tls.native_roots = false;
-        let upstreams = Upstreams::new(upstream_settings).expect("upstreams");
+        let repositories = self.repositories.unwrap_or_else(FakeRepositories::new);
+        let upstreams =
+            Upstreams::new(upstream_settings).expect("upstreams").with_version_control(repositories);
         let route = |name: &str, patterns: &str, chain: &str, private: bool| {
             let list = ProxyList::parse(chain).expect("a chain");
             Route {
@@ -115,7 +122,7 @@ impl Setup {
                 chain: if private { upstreams.private_chain(&list) } else { upstreams.chain(&list) }
                     .expect("a chain"),
                 private,
-                verify: if private { VerifyMode::Off } else { self.verify },
+                verify: self.verify,
             }
         };
         let routes = self.private.iter().map(|(patterns, chain)| route(patterns, patterns, chain, true));
@@ -199,6 +206,14 @@ impl World {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         panic!("{path}@{version} is never a hit");
+    }
+
+    /// Does the same for what may still be fetched.
+    pub(crate) async fn settled_at_last(&self, path: &str, version: &str, kind: ObjectKind) {
+        while !self.stored(path, version, kind) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.settled(path, version, kind).await;
     }
 
     pub(crate) fn stored(&self, path: &str, version: &str, kind: ObjectKind) -> bool {

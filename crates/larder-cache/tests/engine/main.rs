@@ -3,7 +3,9 @@
 mod absence;
 mod answers;
 mod common;
+mod direct;
 mod objects;
+mod repositories;
 mod storage;
 mod streaming;
 mod trust;

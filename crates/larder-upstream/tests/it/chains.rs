@@ -93,7 +93,7 @@ async fn separators_decide_who_is_asked_next() {
 async fn absence_needs_everybody_to_say_so() {
     let is_status =
         |cause: &FetchCause, code| matches!(cause, FetchCause::Status { status, .. } if *status == code);
-    for list in ["n", "o", "n,o", "n|n"] {
+    for list in ["n", "o", "n,o", "n|n", "direct", "n,direct"] {
         let failure = walk(list).await.0.unwrap_err();
         assert!(failure.is_absence() && failure.verdict().unwrap().is_absence(), "{list}");
     }
@@ -109,25 +109,13 @@ async fn absence_needs_everybody_to_say_so() {
 }
 
 #[tokio::test]
-async fn off_and_direct_end_the_look_ups_and_say_so() {
-    for (list, expected) in [
-        ("off", FetchCause::LookupsOff),
-        ("n,off", FetchCause::LookupsOff),
-        ("direct", FetchCause::DirectUnsupported),
-        ("n|direct", FetchCause::DirectUnsupported),
-    ] {
+async fn off_ends_the_look_ups_and_says_so() {
+    for (list, expected) in [("off", FetchCause::LookupsOff), ("n,off", FetchCause::LookupsOff)] {
         let failure = walk(list).await.0.unwrap_err();
         let verdict = failure.verdict().unwrap();
         assert_eq!(verdict.cause, expected, "{list}");
         assert!(!failure.is_absence() && verdict.attempts == 0);
     }
-    let text = walk("direct").await.0.unwrap_err().to_string();
-    assert!(
-        text.starts_with(
-            "direct/example.com/a/@v/v1.0.0.info: fetching from version control is not available"
-        ),
-        "{text}"
-    );
 }
 
 #[tokio::test]

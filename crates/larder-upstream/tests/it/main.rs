@@ -1,6 +1,7 @@
 //! How upstreams behave over real sockets, against servers that are as wrong as real ones.
 
 mod chains;
+mod direct;
 mod faults;
 mod files;
 mod forward;

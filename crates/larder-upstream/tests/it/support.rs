@@ -1,14 +1,16 @@
 //! A tiny scripted HTTP server: what it sends is bytes, so it can be as wrong as one likes.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use larder_module::goproxy::ProxyList;
 use larder_module::{ModulePath, ModuleVersion, ObjectKind};
 use larder_upstream::{
-    BreakerSettings, Chain, Deadline, Limits, Retries, Timeouts, TlsSettings, UpstreamSettings, Upstreams,
-    Wanted,
+    Answering, BreakerSettings, Chain, Deadline, DirectErrand, DirectFault, DirectFaultKind, FetchCause,
+    Limits, Refusal, Retries, Timeouts, TlsSettings, UpstreamSettings, Upstreams, VersionControl, Wanted,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -261,8 +263,27 @@ pub(crate) fn quick() -> UpstreamSettings {
     }
 }
 
+/// Version control that has nothing.
+#[derive(Debug)]
+struct Nowhere;
+
+impl VersionControl for Nowhere {
+    fn small<'a>(&'a self, _: &'a Wanted, _: DirectErrand, _: Deadline) -> Answering<'a, Bytes> {
+        Box::pin(async { Err(nothing_there()) })
+    }
+
+    fn zip<'a>(&'a self, _: &'a ModuleVersion, _: DirectErrand) -> Answering<'a, (File, u64)> {
+        Box::pin(async { Err(nothing_there()) })
+    }
+}
+
+fn nothing_there() -> Refusal {
+    let fault = DirectFault { kind: DirectFaultKind::Absent, text: "nothing there".into() };
+    Refusal { cause: FetchCause::Direct(fault), said: None }
+}
+
 pub(crate) fn pool() -> Upstreams {
-    Upstreams::new(quick()).unwrap()
+    Upstreams::new(quick()).unwrap().with_version_control(Arc::new(Nowhere))
 }
 
 pub(crate) fn chain(pool: &Upstreams, list: &str) -> Chain {
