@@ -64,6 +64,8 @@ pub enum Event {
     Unstored,
     /// A body that was being passed on had to be broken off.
     Aborted,
+    /// A tag that a version was made from points elsewhere now.
+    TagMoved,
 }
 
 impl Event {
@@ -73,6 +75,7 @@ impl Event {
             Self::Quarantined => "quarantined",
             Self::Unstored => "unstored",
             Self::Aborted => "aborted",
+            Self::TagMoved => "tag-moved",
         }
     }
 }
@@ -164,7 +167,8 @@ impl Metrics {
         self.upstream_bytes.get_or_create(&labels).inc_by(bytes);
     }
 
-    pub(crate) fn event(&self, event: Event) {
+    /// Counts an event.
+    pub fn event(&self, event: Event) {
         self.events.get_or_create(&EventLabels { event: event.label() }).inc();
     }
 

@@ -84,7 +84,7 @@ pub trait Observer: fmt::Debug + Send + Sync {
 }
 
 /// A tag that moved after a version had been made from it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct MovedTag {
     /// The module.
     pub module: ModulePath,

@@ -431,6 +431,17 @@ impl Store {
         self.prune_now_and_then();
     }
 
+    /// Keeps an event unless the newest one of its kind and subject says the same; reports whether it was news.
+    pub fn record_change(&self, kind: &str, subject: &str, detail: &str) -> bool {
+        self.flush();
+        let newest = self.0.index.read(|connection| index::journal::newest_detail(connection, kind, subject));
+        if newest.flatten().is_some_and(|newest| newest == detail) {
+            return false;
+        }
+        self.record_event(kind, subject, detail);
+        true
+    }
+
     /// Waits until everything that was handed over so far is written, as far as the index can be.
     pub fn flush(&self) {
         self.0.later.flush();

@@ -4,6 +4,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod findings;
 mod logging;
 mod render;
 mod wiring;

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use larder_module::path::ModulePath;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::time::{from_millis, to_millis};
 
@@ -127,6 +127,20 @@ pub(crate) fn events(connection: &Connection, limit: u32) -> rusqlite::Result<Ve
             })
         })?
         .collect()
+}
+
+/// What the newest event of a kind says about a subject.
+pub(crate) fn newest_detail(
+    connection: &Connection,
+    kind: &str,
+    subject: &str,
+) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached(
+            "SELECT detail FROM events WHERE kind = ?1 AND subject = ?2 ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row([kind, subject], |row| row.get(0))
+        .optional()
 }
 
 pub(crate) fn prune_events(connection: &Connection, limit: u32) -> rusqlite::Result<i64> {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Outcome;
 use crate::cli::Format;
-use crate::config::{Config, Proof, SecretSource, UNUSED_BY_THIS_VERSION};
+use crate::config::{Config, Proof, SecretSource};
 use crate::render;
 
 /// Prints the effective configuration.
@@ -52,6 +52,14 @@ fn text(config: &Config) {
             credential.origin
         ));
     }
+    for repository in &config.repositories {
+        render::line(format_args!(
+            "repository of {}: {} ({})",
+            repository.patterns.join(","),
+            repository.url,
+            repository.origin
+        ));
+    }
     for notice in &config.notices {
         render::note(format_args!("note: {notice}"));
     }
@@ -67,7 +75,7 @@ fn as_json(config: &Config) -> serde_json::Value {
     let settings: Vec<_> = config
         .values()
         .map(|(row, value)| setting(row.key, value, row.about, Some(row.variable())))
-        .chain(config.go.iter().map(|(name, value)| setting(name, value, about_go(name), None)))
+        .chain(config.go.iter().map(|(name, value)| setting(name, value, "one of Go's settings", None)))
         .collect();
     let routes: Vec<_> = config
         .routes
@@ -84,15 +92,15 @@ fn as_json(config: &Config) -> serde_json::Value {
         .iter()
         .map(|one| json!({"url": one.url, "proof": proof(&one.proof), "origin": one.origin.to_string()}))
         .collect();
-    json!({"settings": settings, "routes": routes, "credentials": credentials, "notices": config.notices})
-}
-
-fn about_go(name: &str) -> &'static str {
-    if UNUSED_BY_THIS_VERSION.contains(&name) {
-        "one of Go's settings; about version control, which this version doesn't ask"
-    } else {
-        "one of Go's settings"
-    }
+    let repositories: Vec<_> = config
+        .repositories
+        .iter()
+        .map(|one| json!({"match": one.patterns, "url": one.url, "origin": one.origin.to_string()}))
+        .collect();
+    json!({
+        "settings": settings, "routes": routes, "credentials": credentials, "repositories": repositories,
+        "notices": config.notices,
+    })
 }
 
 fn shown(text: &str) -> String {

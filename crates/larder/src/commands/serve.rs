@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::Outcome;
 use crate::config::{Config, Environment};
+use crate::findings::Findings;
 use crate::{clock, logging, render, wiring};
 
 /// Time for what was verified to reach the store after the last client is gone.
@@ -37,11 +38,16 @@ pub(crate) fn run(config: &Config, environment: &Environment) -> Result<(), Outc
 
 async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> Result<(), Outcome> {
     let upstreams = wiring::upstreams(config, environment).map_err(Outcome::Configuration)?;
+    let findings = Arc::new(Findings::default());
+    let observer = Arc::<Findings>::clone(&findings);
+    let direct = wiring::version_control(config, environment, observer).map_err(Outcome::Configuration)?;
+    let upstreams = upstreams.with_version_control(direct);
     let routes = wiring::routes(config, &upstreams).map_err(Outcome::Configuration)?;
     let checksums = wiring::checksums(config).map_err(Outcome::Configuration)?;
     let store = open_store(config, environment)?;
     let databases = ChecksumDatabases::new(checksums, &store, &upstreams);
     let metrics = Metrics::new();
+    findings.keep_in(store.clone(), metrics.clone());
     let instance = upstreams.instance().clone();
     let notices = upstreams.notices().to_vec();
     let engine = Engine::new(

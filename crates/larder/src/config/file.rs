@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::origin::Origin;
 use super::problem::{Problem, nearest};
+use super::repository;
 use super::settings::{self, Kind};
 
 /// What the file says, not yet judged against the other layers.
@@ -16,6 +17,7 @@ pub(crate) struct FileLayer {
     pub(crate) values: Vec<(&'static str, String, Origin)>,
     pub(crate) routes: Vec<RouteEntry>,
     pub(crate) credentials: Vec<CredentialEntry>,
+    pub(crate) repositories: Vec<RepositoryEntry>,
 }
 
 /// One `[[route]]`.
@@ -25,6 +27,14 @@ pub(crate) struct RouteEntry {
     pub(crate) chain: Option<String>,
     pub(crate) private: bool,
     pub(crate) verify: Option<String>,
+    pub(crate) origin: Origin,
+}
+
+/// One `[[repository]]`: which modules lie where.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct RepositoryEntry {
+    pub(crate) patterns: Vec<String>,
+    pub(crate) url: String,
     pub(crate) origin: Origin,
 }
 
@@ -97,7 +107,10 @@ impl Reader<'_> {
             match (key.as_str(), value.get_ref()) {
                 ("route", DeValue::Array(items)) => items.iter().for_each(|item| self.route(item)),
                 ("credential", DeValue::Array(items)) => items.iter().for_each(|item| self.credential(item)),
-                ("route" | "credential", _) => self.wrong(at, &key, format!("is written as [[{key}]]")),
+                ("repository", DeValue::Array(items)) => items.iter().for_each(|item| self.repository(item)),
+                ("route" | "credential" | "repository", _) => {
+                    self.wrong(at, &key, format!("is written as [[{key}]]"))
+                }
                 (_, DeValue::Table(inner)) if is_section(&key) => self.table(inner, &key),
                 _ => self.scalar(&key, at, value),
             }
@@ -160,6 +173,39 @@ impl Reader<'_> {
         }
         let origin = self.origin(at);
         self.layer.routes.push(RouteEntry { patterns, chain, private, verify, origin });
+    }
+
+    fn repository(&mut self, item: &Spanned<DeValue<'_>>) {
+        let at = item.span().start;
+        let DeValue::Table(table) = item.get_ref() else {
+            return self.wrong(at, "repository", "is written as [[repository]]".to_owned());
+        };
+        let (mut patterns, mut url) = (Vec::new(), None);
+        for (name, value) in table {
+            let (at, key) = (name.span().start, format!("repository.{}", name.get_ref()));
+            match (key.as_str(), value.get_ref()) {
+                ("repository.match", value) => match strings(value) {
+                    Some(list) => patterns = list,
+                    None => self.wrong(at, &key, "must be an array of patterns".to_owned()),
+                },
+                ("repository.url", DeValue::String(text)) => match repository::check_url(text) {
+                    Ok(()) => url = Some(text.to_string()),
+                    Err(what) => self.wrong(at, &key, what.to_owned()),
+                },
+                ("repository.url", _) => self.wrong(at, &key, "must be a text".to_owned()),
+                _ => self.unknown(at, &key, &["repository.match", "repository.url"]),
+            }
+        }
+        let origin = self.origin(at);
+        match url {
+            Some(url) if !patterns.is_empty() => {
+                self.layer.repositories.push(RepositoryEntry { patterns, url, origin });
+            }
+            _ => {
+                let what = "needs match = [\"pattern\", ...] and url = \"https://host/...\"";
+                self.wrong(at, "repository", what.to_owned());
+            }
+        }
     }
 
     fn credential(&mut self, item: &Spanned<DeValue<'_>>) {
@@ -231,7 +277,11 @@ fn is_section(key: &str) -> bool {
 }
 
 fn known_keys() -> Vec<&'static str> {
-    settings::SETTINGS.iter().map(|setting| setting.key).chain(["route", "credential"]).collect()
+    settings::SETTINGS
+        .iter()
+        .map(|setting| setting.key)
+        .chain(["route", "credential", "repository"])
+        .collect()
 }
 
 /// Returns the text that stands for a value of this kind, or nothing when its type is wrong.
@@ -306,6 +356,21 @@ mod tests {
         assert_eq!(layer.routes[1].verify.as_deref(), Some("off"));
         let secret = SecretSource::Environment("CI_TOKEN".to_owned());
         assert_eq!(layer.credentials[0].proof, Proof::Password { user: "ci".to_owned(), secret });
+    }
+
+    #[test]
+    fn repositories_are_read_in_order_and_hold_no_password() {
+        let text = "[[repository]]\nmatch = [\"git.corp.example/*/*\"]\nurl = \"ssh://git@git.corp.example/{1}/{2}.git\"\n\
+                    [[repository]]\nmatch = \"forge.corp.example/a\"\nurl = \"git@forge.corp.example:a.git\"\n";
+        let (layer, wrong) = read(Path::new("larder.toml"), text);
+        assert!(wrong.is_empty(), "{wrong:?}");
+        assert_eq!(layer.repositories.len(), 2);
+        assert_eq!(layer.repositories[1].patterns, ["forge.corp.example/a"]);
+        let found = problems(
+            "[[repository]]\nmatch = [\"a\"]\nurl = \"https://u:hunter2@a.example.com\"\n[[repository]]\nurl = 1\n",
+        );
+        assert_eq!(found.len(), 4, "{found:?}");
+        assert!(found[1].contains("[[credential]]") && !found.concat().contains("hunter2"), "{found:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod file;
 mod goenv;
 mod origin;
 mod problem;
+pub(crate) mod repository;
 mod self_reference;
 pub(crate) mod settings;
 
@@ -17,7 +18,7 @@ use larder_module::goproxy::{Entry, ProxyList};
 use larder_module::pattern::Patterns;
 
 pub(crate) use environment::Environment;
-pub(crate) use file::{CredentialEntry, Proof, SecretSource};
+pub(crate) use file::{CredentialEntry, Proof, RepositoryEntry, SecretSource};
 use file::{FileLayer, RouteEntry};
 use goenv::GoEnvironment;
 pub(crate) use origin::Origin;
@@ -48,14 +49,12 @@ pub(crate) struct Config {
     /// The routes in the order in which they are tried; the last one matches everything.
     pub(crate) routes: Vec<RouteSetting>,
     pub(crate) credentials: Vec<CredentialEntry>,
-    /// Go's settings that have no setting of Larder's own beside them; see [`UNUSED_BY_THIS_VERSION`].
+    pub(crate) repositories: Vec<RepositoryEntry>,
+    /// Go's settings that have no setting of Larder's own beside them.
     pub(crate) go: Vec<(&'static str, Value)>,
     /// What a start says about inheritance.
     pub(crate) notices: Vec<String>,
 }
-
-/// Go's settings that concern version control alone, which this version doesn't ask. They are shown all the same.
-pub(crate) const UNUSED_BY_THIS_VERSION: &[&str] = &["GOINSECURE", "GOVCS"];
 
 /// What the command line says about settings: key, value, name of the flag.
 pub(crate) type Flags = Vec<(&'static str, String, &'static str)>;
@@ -69,14 +68,20 @@ impl Config {
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let layer = read_file(environment, config_flag, &mut problems);
-        let FileLayer { values: file_values, routes, credentials } = layer;
+        let FileLayer { values: file_values, routes, credentials, repositories } = layer;
         let mut values = defaults(environment);
         let written = file_values.into_iter().map(|(key, text, origin)| (key, Value { text, origin }));
         values.extend(written);
         values.extend(environment_layer(environment, &mut problems));
         values.extend(flag_layer(flags, &mut problems));
-        let mut config =
-            Self { values, routes: Vec::new(), credentials, go: Vec::new(), notices: Vec::new() };
+        let mut config = Self {
+            values,
+            routes: Vec::new(),
+            credentials,
+            repositories,
+            go: Vec::new(),
+            notices: Vec::new(),
+        };
         let go = GoEnvironment::read(environment);
         config.inherit(&go, routes, &mut problems);
         config.check_together(&mut problems);

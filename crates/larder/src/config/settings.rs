@@ -133,6 +133,25 @@ pub(crate) const SETTINGS: &[Setting] = &[
     row("server.write", Kind::Duration, "60s", "time in which a client must take at least 6 kB"),
     row("server.drain", Kind::Duration, "30s", "time for running requests after SIGTERM"),
     row("memory", Kind::Size, "64MiB", "memory for small objects and answers"),
+    row("git.program", Kind::Path, "git", "the git program, which `direct` needs"),
+    row("git.processes", Kind::Count, "8", "runs of git at a time"),
+    row("git.remote", Kind::Duration, "10m", "time for one run of git that talks to a forge"),
+    row("git.local", Kind::Duration, "5m", "time for one run of git on what was fetched"),
+    row(
+        "git.refs",
+        Kind::Duration,
+        "20s",
+        "how long the branches and tags that a forge named count as current",
+    ),
+    row("git.roots", Kind::Duration, "10m", "how long it counts as known which repository holds a module"),
+    row("git.mirrors", Kind::Size, "10GiB", "room for all mirrors; the least recently used go first"),
+    row("git.repository", Kind::Size, "2GiB", "room for the mirror of one repository"),
+    row(
+        "git.environment",
+        Kind::List,
+        "",
+        "further variables that git and its credential helpers get from Larder's environment",
+    ),
 ];
 
 /// Parses `kind`, saying what would have been right.

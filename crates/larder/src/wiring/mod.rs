@@ -1,5 +1,7 @@
 //! From the configuration to the parts that serve: upstreams, routes, checksum databases, listener.
 
+mod direct;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use larder_upstream::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
+
+pub(crate) use direct::version_control;
 
 use crate::clock;
 use crate::config::{Config, Environment, Origin, Problem, Proof, RouteSetting, SecretSource};

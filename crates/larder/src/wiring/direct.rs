@@ -1,0 +1,169 @@
+//! From the configuration to version control: what git may do, whom it may ask, and who it is there.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use larder_direct::discover::Govcs;
+use larder_direct::{Direct, DirectSettings, HostToken, Observer, RepositoryRule};
+use larder_module::pattern::Patterns;
+use larder_upstream::{Credential, Credentials};
+use url::Url;
+
+use super::secret;
+use crate::config::{Config, Environment, Origin, Problem, Proof, repository};
+
+/// The user name that forges accept beside a token: those that look at it want this one, the others any.
+const TOKEN_USER: &str = "x-access-token";
+
+/// Variables of Larder's own environment that git needs to behave as it does for the operator.
+///
+/// What makes it ask a person (`GIT_ASKPASS`, `DISPLAY`) or work on another repository (`GIT_DIR`) stays out.
+const PASSED_ON: &[&str] = &[
+    "HOME",
+    "PATH",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "GNUPGHOME",
+    "KRB5CCNAME",
+    "SSH_AUTH_SOCK",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_SSH_VARIANT",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_COUNT",
+    "GIT_EXEC_PATH",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "GIT_SSL_CERT",
+    "GIT_SSL_KEY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+];
+
+/// Numbered variables that belong to `GIT_CONFIG_COUNT`.
+const PASSED_ON_NUMBERED: &[&str] = &["GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"];
+
+/// Builds what stands behind `direct`.
+pub(crate) fn version_control(
+    config: &Config,
+    environment: &Environment,
+    observer: Arc<dyn Observer>,
+) -> Result<Arc<Direct>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let settings = settings(config, environment, observer, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let wrong = |error| vec![Problem::new("git", Origin::Default, crate::commands::chain(&error))];
+    Direct::new(settings).map(Arc::new).map_err(wrong)
+}
+
+fn settings(
+    config: &Config,
+    environment: &Environment,
+    observer: Arc<dyn Observer>,
+    problems: &mut Vec<Problem>,
+) -> DirectSettings {
+    let data = config.path("data").unwrap_or_default();
+    let repositories = config.repositories.iter().flat_map(|entry| {
+        let rule = |pattern: &String| RepositoryRule { pattern: pattern.clone(), url: entry.url.clone() };
+        entry.patterns.iter().map(rule)
+    });
+    DirectSettings {
+        mirrors: data.join("mirrors"),
+        staging: data.join("staging"),
+        budget: config.size("git.mirrors"),
+        repository_limit: config.size("git.repository"),
+        program: config.path("git.program").unwrap_or_else(|| PathBuf::from("git")),
+        processes: config.count("git.processes").max(1),
+        network_deadline: config.duration("git.remote"),
+        local_deadline: config.duration("git.local"),
+        refs_freshness: config.duration("git.refs"),
+        root_freshness: config.duration("git.roots"),
+        repositories: repositories.collect(),
+        listed_hosts: listed_hosts(config),
+        insecure: Patterns::parse(config.go_setting("GOINSECURE")),
+        govcs: Govcs::default(),
+        private: Patterns::parse(&config.private_patterns()),
+        no_proxy: Patterns::parse(config.go_setting("GONOPROXY")),
+        environment: passed_on(config, environment),
+        certificate_authorities: None,
+        tokens: tokens(config, environment, problems),
+        observer,
+    }
+}
+
+/// Returns the hosts that may be at private addresses: those that a route or mapping names without a wildcard.
+///
+/// The route that matches everything names none.
+fn listed_hosts(config: &Config) -> Vec<String> {
+    let of_routes = config.routes.iter().flat_map(|route| route.patterns.split(','));
+    let of_rules = config.repositories.iter().flat_map(|entry| entry.patterns.iter().map(String::as_str));
+    let of_patterns = of_routes.chain(of_rules).filter_map(|pattern| pattern.split('/').next());
+    let is_name = |host: &&str| !host.is_empty() && !host.contains(['*', '?', '[', '\\']);
+    let of_urls = config.repositories.iter().filter_map(|entry| repository::host(&entry.url));
+    let mut hosts: Vec<String> =
+        of_patterns.filter(is_name).chain(of_urls).map(str::to_ascii_lowercase).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    hosts
+}
+
+fn passed_on(config: &Config, environment: &Environment) -> Vec<(OsString, OsString)> {
+    let further = config.list("git.environment");
+    let wanted = |name: &str| {
+        PASSED_ON.contains(&name)
+            || further.iter().any(|further| further == name)
+            || PASSED_ON_NUMBERED.iter().any(|prefix| {
+                name.strip_prefix(prefix)
+                    .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+            })
+    };
+    let chosen = environment.iter().filter(|(name, _)| wanted(name));
+    chosen.map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+/// Returns who Larder is towards forges that are asked over https.
+///
+/// The user's own netrc file is found by git itself; only one that `NETRC` names has to be read for it.
+fn tokens(config: &Config, environment: &Environment, problems: &mut Vec<Problem>) -> Vec<HostToken> {
+    let mut tokens = Vec::new();
+    for entry in &config.credentials {
+        let Ok(url) = Url::parse(&entry.url) else { continue };
+        let (Some(host), "https") = (url.host_str(), url.scheme()) else { continue };
+        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let (user, source) = match &entry.proof {
+            Proof::Password { user, secret } => (user.as_str(), secret),
+            Proof::Token(source) => (TOKEN_USER, source),
+            Proof::Certificate { .. } => continue,
+        };
+        match secret(source, environment) {
+            Ok(secret) => tokens.push(HostToken { host, user: user.to_owned(), secret }),
+            Err(what) => problems.push(Problem::new("credential", entry.origin.clone(), what)),
+        }
+    }
+    if config.go_setting("GOAUTH") != "off" && !config.go_setting("NETRC").is_empty() {
+        let netrc = Credentials::new().with_netrc(&super::netrc(config, environment));
+        for (host, credential) in netrc.netrc_logins() {
+            let is_new = !tokens.iter().any(|token| token.host.eq_ignore_ascii_case(host));
+            if let (Credential::Basic { user, password }, true) = (credential, is_new) {
+                let (host, user) = (host.to_owned(), user.reveal().to_owned());
+                tokens.push(HostToken { host, user, secret: password.clone() });
+            }
+        }
+    }
+    tokens
+}
