@@ -1,0 +1,123 @@
+//! The remote's references, asked once for all who want them and remembered for a while.
+
+use std::sync::Arc;
+
+use larder_upstream::DirectFaultKind;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::refs::{Reader, Refs};
+use super::repository::Repository;
+use super::run::{Output, Stopped};
+use super::{Tags, refs};
+use crate::error::DirectError;
+
+/// What `ls-remote` may say. A million references with long names fit.
+const LIMIT: usize = 256 << 20;
+
+/// What was heard last.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    heard: Arc<Mutex<Option<Heard>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Heard {
+    /// When the question was put, so that whatever was pushed before is in the answer.
+    asked: Instant,
+    answer: Result<Arc<Refs>, DirectError>,
+}
+
+impl Repository {
+    /// Returns the remote's tags whose names begin with `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the remote can't be asked.
+    pub async fn tags(&self, prefix: &str) -> Result<Tags, DirectError> {
+        Ok(self.refs().await?.tags(prefix))
+    }
+
+    /// Returns Go's sum of all branches and tags (`Origin.RepoSum`).
+    ///
+    /// # Errors
+    ///
+    /// Fails when the remote can't be asked.
+    pub async fn repository_sum(&self) -> Result<String, DirectError> {
+        Ok(self.refs().await?.sum())
+    }
+
+    /// Returns the commit that a full reference name (`refs/tags/v1.0.0`) stands for now.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the remote can't be asked.
+    pub async fn commit_of_reference(&self, name: &str) -> Result<Option<String>, DirectError> {
+        Ok(self.refs().await?.find(name))
+    }
+
+    /// Returns the references, no older than the settings want.
+    pub(super) async fn refs(&self) -> Result<Arc<Refs>, DirectError> {
+        let now = Instant::now();
+        let oldest = now.checked_sub(self.mirrors.settings.refs_freshness).unwrap_or(now);
+        self.refs_asked_since(oldest).await
+    }
+
+    /// Returns the references as they were at some time or later.
+    pub(super) async fn refs_asked_since(&self, oldest: Instant) -> Result<Arc<Refs>, DirectError> {
+        let arrived = Instant::now();
+        let mut heard = Arc::clone(&self.state.listing.heard).lock_owned().await;
+        if let Some(Heard { asked, answer }) = &*heard {
+            match answer {
+                Ok(refs) if *asked >= oldest => return Ok(Arc::clone(refs)),
+                // A failure holds for those who waited for it, and for nobody else.
+                Err(error) if *asked >= arrived => return Err(error.clone()),
+                _ => {}
+            }
+        }
+        let repository = self.clone();
+        // On its own, so that it is finished even if whoever asked first goes away.
+        let asking = tokio::spawn(async move {
+            let asked = Instant::now();
+            let answer = repository.list().await;
+            *heard = Some(Heard { asked, answer: answer.clone() });
+            answer
+        });
+        asking.await.unwrap_or_else(|_| {
+            Err(DirectError::new(DirectFaultKind::Broken, "listing the references was broken off"))
+        })
+    }
+
+    async fn list(&self) -> Result<Arc<Refs>, DirectError> {
+        let url = self.state.address.argument();
+        let mut reader = Reader::default();
+        let mut unusable = None;
+        let mut line = |line: &[u8]| match reader.line(line) {
+            Ok(()) => true,
+            Err(why) => {
+                unusable = Some(why);
+                false
+            }
+        };
+        let arguments = ["ls-remote", "--symref", "--quiet", "--end-of-options", &url];
+        let done = self.run_network(false, &arguments, Output::Lines(LIMIT, &mut line)).await?;
+        if let Some(why) = unusable {
+            return Err(self.unusable(why));
+        }
+        if done.stopped == Some(Stopped::Flood) {
+            return Err(self.unusable(refs::Unusable::TooMany));
+        }
+        if !done.is_success() {
+            return Err(self.failure("list the references of", &done).error);
+        }
+        Ok(Arc::new(reader.finish()))
+    }
+
+    fn unusable(&self, why: refs::Unusable) -> DirectError {
+        let why = match why {
+            refs::Unusable::TooMany => "too many references",
+            refs::Unusable::MixedHashes => "hashes of two kinds",
+        };
+        DirectError::new(DirectFaultKind::Broken, format!("{} lists {why}", self.url()))
+    }
+}

@@ -1,0 +1,178 @@
+//! One bare repository on disk: made whole or not at all, cleared of what a killed git left, thrown away when damaged.
+//!
+//! No reference of the remote is kept under its own name. Names come and go, clash with each other (`a` and `a/b`) and with a file
+//! system that folds case; commits don't. `refs/larder/c/HASH` says that a commit is here with all its files, because git writes
+//! a reference only after it has checked what it leads to.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use larder_upstream::DirectFaultKind;
+use sha2::{Digest as _, Sha256};
+
+use super::address::Address;
+use crate::error::DirectError;
+
+/// The marker of a folder that was made whole; its time is that of the last use.
+const MARKER: &str = "larder";
+/// The layout that this code writes. Folders of another one are thrown away.
+const LAYOUT: &str = "larder mirror 1";
+const ATTRIBUTES: &str = "* -export-subst -export-ignore\n";
+
+/// A mirror's folder.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Mirror {
+    pub(super) folder: PathBuf,
+}
+
+/// Returns the name of a repository's folder: readable for operators, unique by its hash.
+pub(super) fn folder_name(address: &Address) -> String {
+    let digest = Sha256::digest(address.identity());
+    let hash: String = digest.iter().take(10).map(|byte| format!("{byte:02x}")).collect();
+    let shown = address.shown();
+    let readable: String = shown
+        .split_once("://")
+        .map_or(shown.as_str(), |(_, rest)| rest)
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '-' })
+        .take(80)
+        .collect();
+    format!("{}-{hash}.git", readable.trim_matches(['.', '-']))
+}
+
+impl Mirror {
+    /// Reports whether it is there, made whole and of this layout.
+    pub(super) fn is_whole(&self) -> bool {
+        fs_err::read_to_string(self.folder.join(MARKER)).is_ok_and(|text| text.lines().next() == Some(LAYOUT))
+    }
+
+    /// Makes it, unless it is there.
+    pub(super) fn create(&self, shown: &str, sha256: bool) -> Result<(), DirectError> {
+        if self.is_whole() {
+            return Ok(());
+        }
+        self.make(shown, sha256).map_err(|error| storage_fault("make a mirror", &error))
+    }
+
+    fn make(&self, shown: &str, sha256: bool) -> io::Result<()> {
+        let parent = self.folder.parent().unwrap_or(Path::new("."));
+        fs_err::create_dir_all(parent)?;
+        let making = tempfile::Builder::new().prefix(".making-").tempdir_in(parent)?;
+        let folder = making.path();
+        for name in ["objects/pack", "objects/info", "refs", "info"] {
+            fs_err::create_dir_all(folder.join(name))?;
+        }
+        fs_err::write(folder.join("HEAD"), "ref: refs/heads/larder\n")?;
+        let (version, extension) =
+            if sha256 { (1, "[extensions]\n\tobjectFormat = sha256\n") } else { (0, "") };
+        let config = format!("[core]\n\trepositoryformatversion = {version}\n\tbare = true\n{extension}");
+        fs_err::write(folder.join("config"), config)?;
+        fs_err::write(folder.join("info/attributes"), ATTRIBUTES)?;
+        fs_err::write(folder.join(MARKER), format!("{LAYOUT}\n{shown}\n"))?;
+        if self.folder.exists() {
+            self.remove()?;
+        }
+        fs_err::rename(making.keep(), &self.folder)
+    }
+
+    /// Throws it away. It vanishes under its name at once, so that a crash in the middle leaves nothing half.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        let parent = self.folder.parent().unwrap_or(Path::new("."));
+        let trash = tempfile::Builder::new().prefix(".trash-").tempdir_in(parent)?;
+        match fs_err::rename(&self.folder, trash.path().join("mirror")) {
+            Ok(()) => trash.close(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes what a git that was killed has left. Only while no other git writes here.
+    pub(super) fn sweep(&self) {
+        let objects = self.folder.join("objects");
+        for entry in entries(&objects).chain(entries(&objects.join("pack"))) {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let pack_without_index = name.ends_with(".pack") && !entry.path().with_extension("idx").exists();
+            if name.starts_with("tmp_")
+                || name.starts_with(".tmp-")
+                || name.starts_with("incoming-")
+                || name.ends_with(".keep")
+                || name.ends_with(".lock")
+                || pack_without_index
+            {
+                remove_any(&entry.path());
+            } else if name.len() == 2 {
+                for entry in entries(&entry.path()) {
+                    if entry.file_name().to_string_lossy().starts_with("tmp_obj_") {
+                        remove_any(&entry.path());
+                    }
+                }
+            }
+        }
+        for entry in entries(&self.folder) {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.ends_with(".lock") || name.starts_with("shallow_") {
+                remove_any(&entry.path());
+            }
+        }
+        sweep_locks(&self.folder.join("refs"));
+    }
+
+    /// Notes that it was used.
+    pub(super) fn touch(&self, now: SystemTime) {
+        if let Ok(marker) = fs_err::OpenOptions::new().append(true).open(self.folder.join(MARKER)) {
+            // Without it, eviction knows less, and nothing else happens.
+            marker.file().set_modified(now).ok();
+        }
+    }
+
+    /// Returns when it was last used.
+    pub(super) fn last_used(&self) -> Option<SystemTime> {
+        fs_err::metadata(self.folder.join(MARKER)).and_then(|metadata| metadata.modified()).ok()
+    }
+
+    /// Reports whether a commit is here with all its files.
+    pub(super) fn holds(&self, hash: &str) -> bool {
+        self.folder.join(commit_reference(hash)).exists()
+    }
+
+    /// Reports whether some of the history is cut off.
+    pub(super) fn is_shallow(&self) -> bool {
+        fs_err::metadata(self.folder.join("shallow")).is_ok_and(|metadata| metadata.len() > 0)
+    }
+}
+
+/// Returns the reference that stands for a commit with all its files.
+pub(super) fn commit_reference(hash: &str) -> String {
+    format!("refs/larder/c/{hash}")
+}
+
+/// Turns an I/O error of the mirrors' folder into a failure.
+pub(super) fn storage_fault(what: &str, error: &io::Error) -> DirectError {
+    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let kind = if full { DirectFaultKind::StorageFull } else { DirectFaultKind::Broken };
+    DirectError::new(kind, format!("could not {what}: {error}"))
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = fs_err::DirEntry> {
+    fs_err::read_dir(folder).ok().into_iter().flatten().flatten()
+}
+
+fn sweep_locks(folder: &Path) {
+    for entry in entries(folder) {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            sweep_locks(&entry.path());
+        } else if entry.file_name().to_string_lossy().ends_with(".lock") {
+            remove_any(&entry.path());
+        }
+    }
+}
+
+fn remove_any(path: &Path) {
+    // What can't be removed now is tried again before the next fetch.
+    if fs_err::remove_file(path).is_err() {
+        fs_err::remove_dir_all(path).ok();
+    }
+}

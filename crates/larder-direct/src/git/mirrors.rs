@@ -1,0 +1,186 @@
+//! All mirrors of this process: the folder, what git may be run with, and which repositories are known.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use larder_upstream::DirectFaultKind;
+
+use super::address::Address;
+use super::command::{Commands, Contact};
+use super::guardian::Guardian;
+use super::mirror::{self, Mirror, storage_fault};
+use super::operator::{Operator, OperatorConfiguration};
+use super::repository::{Repository, State};
+use super::run::{Done, Output, RunCounts, Runner};
+use crate::discover::RepositoryPlace;
+use crate::error::DirectError;
+use crate::settings::DirectSettings;
+
+/// How many repositories are remembered; the idle ones beyond are forgotten, their folders are not.
+const REMEMBERED: usize = 4096;
+
+/// All mirrors of this process.
+#[derive(Debug)]
+pub struct Mirrors {
+    pub(super) settings: Arc<DirectSettings>,
+    pub(super) commands: Commands,
+    pub(super) runner: Runner,
+    operator: Operator,
+    repositories: Mutex<HashMap<String, Arc<State>>>,
+    /// Held as long as this process works on the folder.
+    lock: Mutex<Option<File>>,
+}
+
+impl Mirrors {
+    /// Builds it; nothing is created yet.
+    pub fn new(settings: Arc<DirectSettings>) -> Arc<Self> {
+        Arc::new(Self {
+            commands: Commands::new(Arc::clone(&settings)),
+            runner: Runner::new(settings.program.clone(), settings.processes, Guardian::default()),
+            operator: Operator::default(),
+            repositories: Mutex::default(),
+            lock: Mutex::default(),
+            settings,
+        })
+    }
+
+    /// Returns the repository at a place.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a URL that is not asked.
+    pub fn repository(self: &Arc<Self>, place: &RepositoryPlace) -> Result<Repository, DirectError> {
+        let address = Address::parse(&place.url, place.insecure)?;
+        let name = mirror::folder_name(&address);
+        let mut repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+        if repositories.len() >= REMEMBERED {
+            repositories.retain(|_, state| Arc::strong_count(state) > 1);
+        }
+        let state = repositories.entry(name).or_insert_with_key(|name| {
+            let mirror = Mirror { folder: self.settings.mirrors.join(name) };
+            Arc::new(State::new(address, mirror, self.settings.private.matches(&place.root)))
+        });
+        state.set_place(place);
+        Ok(Repository { mirrors: Arc::clone(self), state: Arc::clone(state) })
+    }
+
+    /// Returns the folder.
+    pub fn folder(&self) -> PathBuf {
+        self.settings.mirrors.clone()
+    }
+
+    /// Returns how often git was run and is running.
+    pub fn run_counts(&self) -> RunCounts {
+        self.runner.counts()
+    }
+
+    /// Returns what the operator's git configuration (`url.*.insteadOf`) makes of a URL.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a URL that git must not be given, and when git can't be run.
+    pub async fn rewritten(&self, url: &str) -> Result<String, DirectError> {
+        let address = Address::parse(url, true)?;
+        if !self.configuration().await?.rewrites {
+            return Ok(url.to_owned());
+        }
+        let folder = self.ready_folder()?;
+        let argument = address.argument();
+        let job = self.commands.configured(folder, &["ls-remote", "--get-url", "--end-of-options", &argument]);
+        let done = self.runner.run(job, Output::Memory(64 << 10)).await?;
+        let answer = String::from_utf8_lossy(&done.stdout).trim_end_matches('\n').to_owned();
+        if !done.is_success() || answer.is_empty() {
+            let text = format!("git could not say what insteadOf makes of {}", address.shown());
+            return Err(DirectError::new(DirectFaultKind::Broken, text));
+        }
+        // Nothing was rewritten: what was left out for the argument stays.
+        Ok(if answer == argument { url.to_owned() } else { answer })
+    }
+
+    /// Returns the protocols that the operator's git configuration allows by name (`protocol.NAME.allow`).
+    ///
+    /// # Errors
+    ///
+    /// Fails when git can't be run.
+    pub async fn allowed_protocols(&self) -> Result<Vec<String>, DirectError> {
+        Ok(self.configuration().await?.allowed)
+    }
+
+    async fn configuration(&self) -> Result<OperatorConfiguration, DirectError> {
+        let folder = self.ready_folder()?;
+        self.operator.configuration(&self.commands, &self.runner, folder).await
+    }
+
+    /// Runs git against a forge: in a mirror, or beside them all.
+    pub(super) async fn run_network(
+        &self,
+        mirror: Option<&Mirror>,
+        address: &Address,
+        place: &RepositoryPlace,
+        arguments: &[&str],
+        output: Output<'_>,
+    ) -> Result<Done, DirectError> {
+        let configuration = self.configuration().await?;
+        let authorities = self.settings.certificate_authorities.as_deref();
+        let contact = Contact {
+            address,
+            insecure: place.insecure,
+            pinned: &place.pinned,
+            own_ssh: configuration.own_ssh,
+            authorities: authorities.filter(|_| !configuration.own_authorities),
+        };
+        let folder = match mirror {
+            Some(mirror) => &mirror.folder,
+            None => self.ready_folder()?,
+        };
+        let mut job = self.commands.network(folder, mirror.is_some(), contact, arguments);
+        job.growth = mirror.map(|mirror| (mirror.folder.clone(), self.settings.repository_limit));
+        self.runner.run(job, output).await
+    }
+
+    /// Makes the folder and takes its lock, once.
+    pub(super) fn ready_folder(&self) -> Result<&Path, DirectError> {
+        let folder = &self.settings.mirrors;
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_some() && folder.is_dir() {
+            return Ok(folder);
+        }
+        let fault = |error: std::io::Error| storage_fault("make the folder of the mirrors", &error);
+        fs_err::create_dir_all(folder).map_err(fault)?;
+        let path = folder.join(".lock");
+        let file = fs_err::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(fault)?
+            .into_parts()
+            .0;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let text = format!("another process uses the mirrors in {}", folder.display());
+                return Err(DirectError::new(DirectFaultKind::Broken, text));
+            }
+            Err(std::fs::TryLockError::Error(error)) => return Err(fault(error)),
+        }
+        *lock = Some(file);
+        self.clear_halves(folder);
+        Ok(folder)
+    }
+
+    /// Removes what was being made or thrown away when the last process ended.
+    fn clear_halves(&self, folder: &Path) {
+        let entries = fs_err::read_dir(folder).ok().into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(".making-") || name.starts_with(".trash-") {
+                // Tried again at the next start.
+                fs_err::remove_dir_all(entry.path()).ok();
+            }
+        }
+    }
+}

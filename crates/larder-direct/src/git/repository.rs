@@ -1,0 +1,161 @@
+//! One repository: what is known of it, and how its runs of git are made and judged.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use larder_upstream::DirectFaultKind;
+use tokio::sync::RwLock;
+
+use super::address::{Address, Scheme};
+use super::fetch::Queue;
+use super::listing::Listing;
+use super::mirror::Mirror;
+use super::mirrors::Mirrors;
+use super::run::{Done, Output, Stopped, ending};
+use super::said::{self, Meaning};
+use crate::discover::RepositoryPlace;
+use crate::error::DirectError;
+
+/// How many commit times are remembered for one repository.
+const REMEMBERED_TIMES: usize = 10_000;
+
+/// One repository. Cloning is cheap; clones share fetches and what is known.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    pub(super) mirrors: Arc<Mirrors>,
+    pub(super) state: Arc<State>,
+}
+
+/// What is shared by all who ask one repository.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) address: Address,
+    pub(super) mirror: Mirror,
+    place: Mutex<Option<RepositoryPlace>>,
+    private: bool,
+    pub(super) listing: Listing,
+    pub(super) queue: Queue,
+    /// Read by whoever uses the mirror, written by who throws it away.
+    pub(super) in_use: Arc<RwLock<()>>,
+    times: Mutex<HashMap<Box<str>, i64>>,
+}
+
+/// A run that failed: what it is about, and the failure for whoever asked.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) meaning: Meaning,
+    pub(super) error: DirectError,
+}
+
+impl State {
+    pub(super) fn new(address: Address, mirror: Mirror, private: bool) -> Self {
+        Self {
+            address,
+            mirror,
+            place: Mutex::default(),
+            private,
+            listing: Listing::default(),
+            queue: Queue::default(),
+            in_use: Arc::default(),
+            times: Mutex::default(),
+        }
+    }
+
+    /// Notes where the repository was found last: its pinned addresses change.
+    pub(super) fn set_place(&self, place: &RepositoryPlace) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place.clone());
+    }
+
+    fn place(&self) -> RepositoryPlace {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.clone().unwrap_or_else(|| RepositoryPlace {
+            root: String::new(),
+            url: self.address.argument(),
+            subdirectory: String::new(),
+            insecure: false,
+            pinned: Vec::new(),
+        })
+    }
+
+    pub(super) fn time_of(&self, hash: &str) -> Option<i64> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).get(hash).copied()
+    }
+
+    pub(super) fn remember_time(&self, hash: &str, time: i64) {
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        if times.len() >= REMEMBERED_TIMES {
+            times.clear();
+        }
+        times.insert(hash.into(), time);
+    }
+}
+
+impl Repository {
+    /// Returns the URL for people and for `Origin`: without user info.
+    pub fn url(&self) -> String {
+        self.state.address.shown()
+    }
+
+    /// Runs git against the forge.
+    pub(super) async fn run_network(
+        &self,
+        in_mirror: bool,
+        arguments: &[&str],
+        output: Output<'_>,
+    ) -> Result<Done, DirectError> {
+        let mirror = in_mirror.then_some(&self.state.mirror);
+        self.mirrors.run_network(mirror, &self.state.address, &self.state.place(), arguments, output).await
+    }
+
+    /// Runs git on the mirror.
+    pub(super) async fn run_local(
+        &self,
+        arguments: &[&str],
+        input: Vec<u8>,
+        output: Output<'_>,
+    ) -> Result<Done, DirectError> {
+        let mut job = self.mirrors.commands.local(&self.state.mirror.folder, arguments);
+        job.input = input;
+        self.mirrors.runner.run(job, output).await
+    }
+
+    /// Judges a run that failed.
+    pub(super) fn failure(&self, doing: &str, done: &Done) -> Failure {
+        let shown = self.state.address.shown();
+        let fail = |meaning, kind, what: String| Failure {
+            meaning,
+            error: DirectError::new(kind, format!("could not {doing} {shown}: {what}")),
+        };
+        match done.stopped {
+            Some(Stopped::Deadline) => {
+                return fail(Meaning::TimedOut, DirectFaultKind::TimedOut, "git took too long and was ended".into());
+            }
+            Some(Stopped::Flood) => {
+                return fail(Meaning::Flood, DirectFaultKind::Broken, "git said more than it may".into());
+            }
+            Some(Stopped::Growth) => {
+                let limit = self.mirrors.settings.repository_limit >> 20;
+                let what = format!("it is larger than the {limit} MiB that one repository may take");
+                return fail(Meaning::TooLarge, DirectFaultKind::StorageFull, what);
+            }
+            Some(Stopped::Enough) | None => {}
+        }
+        let login = self.mirrors.commands.login(&self.state.address);
+        let has_login = login.is_some();
+        let known = has_login || self.state.address.scheme == Scheme::Ssh;
+        let meaning = said::meaning(&done.stderr);
+        let what = match (meaning, done.status.code()) {
+            (Meaning::Unknown, Some(_)) => format!("git failed with {}", ending(done.status)),
+            (_, None) => format!("git was ended by {}", ending(done.status)),
+            (meaning, Some(_)) => meaning.words(has_login).to_owned(),
+        };
+        let kind = match done.status.code() {
+            Some(_) => meaning.kind(has_login, self.state.private && !known),
+            None => DirectFaultKind::Broken,
+        };
+        let mut failure = fail(meaning, kind, what);
+        let secrets: Vec<&str> = login.iter().map(|(_, password)| password.as_str()).collect();
+        failure.error.said = said::quotation(&done.stderr, &secrets);
+        failure
+    }
+}
