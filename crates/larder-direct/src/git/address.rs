@@ -90,7 +90,8 @@ impl Address {
             ));
         }
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let (info, host) = authority.rsplit_once('@').map_or((None, authority), |(info, host)| (Some(info), host));
+        let (info, host) =
+            authority.rsplit_once('@').map_or((None, authority), |(info, host)| (Some(info), host));
         let (user, password) = match info.map(|info| info.split_once(':').unwrap_or((info, ""))) {
             Some((user, password)) => (some(user), some(password)),
             None => (None, None),
@@ -173,10 +174,22 @@ mod tests {
     fn user_info_is_never_shown_and_passwords_are_no_arguments() {
         let table = [
             ("https://git.corp.example/a/b", "https://git.corp.example/a/b", "https://git.corp.example/a/b"),
-            ("https://me:hush@GIT.corp.example:8443/a/b.git", "https://git.corp.example:8443/a/b.git", "https://git.corp.example:8443/a/b.git"),
+            (
+                "https://me:hush@GIT.corp.example:8443/a/b.git",
+                "https://git.corp.example:8443/a/b.git",
+                "https://git.corp.example:8443/a/b.git",
+            ),
             ("https://me@git.corp.example/a", "https://git.corp.example/a", "https://me@git.corp.example/a"),
-            ("ssh://git@git.corp.example:22/a", "ssh://git.corp.example:22/a", "ssh://git@git.corp.example:22/a"),
-            ("https://git.corp.example/a?private_token=hush", "https://git.corp.example/a", "https://git.corp.example/a?private_token=hush"),
+            (
+                "ssh://git@git.corp.example:22/a",
+                "ssh://git.corp.example:22/a",
+                "ssh://git@git.corp.example:22/a",
+            ),
+            (
+                "https://git.corp.example/a?private_token=hush",
+                "https://git.corp.example/a",
+                "https://git.corp.example/a?private_token=hush",
+            ),
         ];
         for (url, shown, argument) in table {
             let address = Address::parse(url, false).expect(url);
@@ -191,10 +204,33 @@ mod tests {
     #[test]
     fn what_git_could_misread_is_refused() {
         for url in [
-            "", "-oProxyCommand=x", "--upload-pack=x", "git.corp.example:a/b", "/srv/git/a", "ext::sh -c x", "ext::x://a",
-            "https://", "https:///a", "ssh://-oProxyCommand=x/a", "ssh://git@-x/a", "ssh://-x@git.corp.example/a", "ssh://%2dx@h/a",
-            "https://h/a\nb", "https://h/a%0ab", "https://h/%00", "https://h\\@x/a", "https://h/a b", "fd://3/a",
-            "ssh://h/-x", "ssh://$(touch x)/a", "ssh://`x`/a", "https://h%2e/a", "http://h/a", "git://h/a", "file:///srv/a", "ftp://h/a",
+            "",
+            "-oProxyCommand=x",
+            "--upload-pack=x",
+            "git.corp.example:a/b",
+            "/srv/git/a",
+            "ext::sh -c x",
+            "ext::x://a",
+            "https://",
+            "https:///a",
+            "ssh://-oProxyCommand=x/a",
+            "ssh://git@-x/a",
+            "ssh://-x@git.corp.example/a",
+            "ssh://%2dx@h/a",
+            "https://h/a\nb",
+            "https://h/a%0ab",
+            "https://h/%00",
+            "https://h\\@x/a",
+            "https://h/a b",
+            "fd://3/a",
+            "ssh://h/-x",
+            "ssh://$(touch x)/a",
+            "ssh://`x`/a",
+            "https://h%2e/a",
+            "http://h/a",
+            "git://h/a",
+            "file:///srv/a",
+            "ftp://h/a",
         ] {
             let error = Address::parse(url, false).expect_err(url);
             assert_eq!(error.kind, DirectFaultKind::Refused, "{url}");

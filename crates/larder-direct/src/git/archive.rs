@@ -40,7 +40,8 @@ impl Repository {
         let too_large = std::sync::atomic::AtomicBool::new(false);
         let done = self
             .on_commit(&hash, &reference, async || {
-                let done = self.run_local(&["cat-file", "--batch"], input.clone(), Output::Memory(most)).await?;
+                let done =
+                    self.run_local(&["cat-file", "--batch"], input.clone(), Output::Memory(most)).await?;
                 if done.stopped == Some(super::run::Stopped::Flood) {
                     too_large.store(true, std::sync::atomic::Ordering::Relaxed);
                 }
@@ -80,7 +81,8 @@ impl Repository {
     ) -> Result<SourceArchive, DirectError> {
         let (hash, reference) = self.commit_for(revision).await?;
         let name = commit_reference(&hash);
-        let mut arguments = vec!["archive", "--format=zip", "-0", "--prefix=prefix/", "--end-of-options", &name];
+        let mut arguments =
+            vec!["archive", "--format=zip", "-0", "--prefix=prefix/", "--end-of-options", &name];
         if !folder.is_empty() {
             arguments.push(folder);
         }
@@ -97,7 +99,9 @@ impl Repository {
                 file.set_len(0).map_err(fault)?;
                 (&file).seek(SeekFrom::Start(0)).map_err(fault)?;
                 let done = self.run_local(&arguments, Vec::new(), Output::File(&file, limit)).await?;
-                if let Some(error) = self.archive_fault(&done, folder, limit, file.metadata().map_err(fault)?.len()) {
+                if let Some(error) =
+                    self.archive_fault(&done, folder, limit, file.metadata().map_err(fault)?.len())
+                {
                     *outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
                 }
                 Ok(done)

@@ -19,11 +19,38 @@ use crate::settings::DirectSettings;
 const LOCAL_VARIABLES: &[&str] = &["PATH", "LD_LIBRARY_PATH", "TMPDIR"];
 /// Variables that are Larder's to decide in every run.
 const FORCED: &[&str] = &[
-    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE",
-    "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT", "GIT_TEMPLATE_DIR", "GIT_EXEC_PATH", "GIT_ATTR_SOURCE",
-    "GIT_TRACE", "GIT_TRACE_PACKET", "GIT_TRACE_CURL", "GIT_CURL_VERBOSE", "GIT_TRACE2", "GIT_TRACE2_EVENT", "GIT_EXTERNAL_DIFF",
-    "GIT_PAGER", "PAGER", "GIT_EDITOR", "LANG", "LANGUAGE", "LC_MESSAGES", "LC_ALL", "GIT_ASKPASS", "SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY",
-    "GIT_SSL_NO_VERIFY", "GIT_QUARANTINE_PATH",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "GIT_TEMPLATE_DIR",
+    "GIT_EXEC_PATH",
+    "GIT_ATTR_SOURCE",
+    "GIT_TRACE",
+    "GIT_TRACE_PACKET",
+    "GIT_TRACE_CURL",
+    "GIT_CURL_VERBOSE",
+    "GIT_TRACE2",
+    "GIT_TRACE2_EVENT",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_PAGER",
+    "PAGER",
+    "GIT_EDITOR",
+    "LANG",
+    "LANGUAGE",
+    "LC_MESSAGES",
+    "LC_ALL",
+    "GIT_ASKPASS",
+    "SSH_ASKPASS",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "GIT_SSL_NO_VERIFY",
+    "GIT_QUARANTINE_PATH",
 ];
 /// What ssh is, unless the operator says otherwise: it never asks, and notices a dead connection.
 const SSH: &str = "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4";
@@ -55,7 +82,11 @@ impl Commands {
 
     /// A run on a mirror.
     pub(super) fn local<'a>(&self, mirror: &'a Path, arguments: &[&str]) -> Job<'a> {
-        let kept = self.settings.environment.iter().filter(|(name, _)| LOCAL_VARIABLES.iter().any(|kept| name == kept));
+        let kept = self
+            .settings
+            .environment
+            .iter()
+            .filter(|(name, _)| LOCAL_VARIABLES.iter().any(|kept| name == kept));
         let mut environment: Vec<_> = kept.cloned().collect();
         let mut set = |name: &str, value: &OsStr| environment.push((name.into(), value.into()));
         common(&mut set);
@@ -181,7 +212,8 @@ impl Commands {
     }
 
     fn operator_environment(&self) -> Vec<(OsString, OsString)> {
-        let kept = self.settings.environment.iter().filter(|(name, _)| !FORCED.iter().any(|forced| name == forced));
+        let kept =
+            self.settings.environment.iter().filter(|(name, _)| !FORCED.iter().any(|forced| name == forced));
         let mut environment: Vec<_> = kept.cloned().collect();
         common(&mut |name, value| environment.push((name.into(), value.into())));
         environment

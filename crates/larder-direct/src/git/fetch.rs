@@ -52,7 +52,10 @@ impl Repository {
         // On its own, because it also works for others.
         tokio::spawn(async move { repository.work().await });
         answered.await.unwrap_or_else(|_| {
-            Err(DirectError::new(DirectFaultKind::Broken, format!("fetching from {} was broken off", self.url())))
+            Err(DirectError::new(
+                DirectFaultKind::Broken,
+                format!("fetching from {} was broken off", self.url()),
+            ))
         })
     }
 
@@ -194,7 +197,8 @@ impl Repository {
 
     /// Takes back names that don't lead to the commit that they say, because the remote's reference moved after it was listed.
     async fn drop_misnamed(&self, hashes: &[&str]) -> Result<(), Failure> {
-        let input: String = hashes.iter().map(|hash| format!("{}^{{commit}}\n", commit_reference(hash))).collect();
+        let input: String =
+            hashes.iter().map(|hash| format!("{}^{{commit}}\n", commit_reference(hash))).collect();
         let check = ["cat-file", "--batch-check=%(objectname)"];
         let done = self.run_local(&check, input.into_bytes(), Output::Memory(SAID)).await.map_err(other)?;
         if !done.is_success() {
@@ -204,7 +208,8 @@ impl Repository {
         for (hash, found) in hashes.iter().zip(said.lines()) {
             if *hash != found {
                 let path = self.state.mirror.folder.join(commit_reference(hash));
-                fs_err::remove_file(path).map_err(|error| other(storage_fault("forget a reference", &error)))?;
+                fs_err::remove_file(path)
+                    .map_err(|error| other(storage_fault("forget a reference", &error)))?;
             }
         }
         match hashes.iter().find(|hash| !self.state.mirror.holds(hash)) {
@@ -226,7 +231,15 @@ impl Repository {
     }
 }
 
-const FETCH: &[&str] = &["fetch", "--quiet", "--force", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--no-recurse-submodules"];
+const FETCH: &[&str] = &[
+    "fetch",
+    "--quiet",
+    "--force",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-auto-gc",
+    "--no-recurse-submodules",
+];
 
 fn other(error: DirectError) -> Failure {
     Failure { meaning: Meaning::Other, error }

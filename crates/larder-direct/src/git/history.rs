@@ -81,7 +81,11 @@ impl Repository {
     }
 
     /// Walks from a commit to all of its ancestors until `each` has seen enough.
-    async fn ancestors(&self, hash: &str, each: &mut (dyn FnMut(&str) -> bool + Send)) -> Result<(), DirectError> {
+    async fn ancestors(
+        &self,
+        hash: &str,
+        each: &mut (dyn FnMut(&str) -> bool + Send),
+    ) -> Result<(), DirectError> {
         let mut line = |line: &[u8]| std::str::from_utf8(line).is_ok_and(&mut *each);
         let arguments = ["rev-list", "--end-of-options", hash];
         let _used = self.state.in_use.read().await;

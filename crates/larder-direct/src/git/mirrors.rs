@@ -88,7 +88,8 @@ impl Mirrors {
         }
         let folder = self.ready_folder()?;
         let argument = address.argument();
-        let job = self.commands.configured(folder, &["ls-remote", "--get-url", "--end-of-options", &argument]);
+        let job =
+            self.commands.configured(folder, &["ls-remote", "--get-url", "--end-of-options", &argument]);
         let done = self.runner.run(job, Output::Memory(64 << 10)).await?;
         let answer = String::from_utf8_lossy(&done.stdout).trim_end_matches('\n').to_owned();
         if !done.is_success() || answer.is_empty() {

@@ -66,7 +66,8 @@ fn read(text: &str) -> OperatorConfiguration {
             configuration.rewrites = true;
         } else if lower.starts_with("http.") {
             configuration.own_authorities = true;
-        } else if let Some(protocol) = lower.strip_prefix("protocol.").and_then(|rest| rest.strip_suffix(".allow"))
+        } else if let Some(protocol) =
+            lower.strip_prefix("protocol.").and_then(|rest| rest.strip_suffix(".allow"))
         {
             configuration.allowed.retain(|allowed| allowed != protocol);
             if matches!(value, "always" | "user") {

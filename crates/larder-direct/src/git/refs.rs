@@ -141,13 +141,18 @@ impl Refs {
         let whole = digits.len() / 2;
         let mut first = [0; 32];
         for (at, byte) in first.iter_mut().enumerate().take(whole) {
-            *byte = digits.get(2 * at..2 * at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or(0);
+            *byte = digits
+                .get(2 * at..2 * at + 2)
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+                .unwrap_or(0);
         }
-        self.entries.iter().filter(move |entry| entry.hash[..whole] == first[..whole]).filter_map(move |entry| {
-            let hash = self.hash_of(entry);
-            let name = std::str::from_utf8(self.name_of(entry)).ok()?;
-            hash.starts_with(digits).then_some((name, hash))
-        })
+        self.entries.iter().filter(move |entry| entry.hash[..whole] == first[..whole]).filter_map(
+            move |entry| {
+                let hash = self.hash_of(entry);
+                let name = std::str::from_utf8(self.name_of(entry)).ok()?;
+                hash.starts_with(digits).then_some((name, hash))
+            },
+        )
     }
 
     /// Returns the names of the tags at a commit, sorted.
@@ -173,7 +178,10 @@ impl Refs {
                 sum.update(format!("{} {}\n", quote(tag.name.as_bytes()), tag.hash));
             }
         }
-        Tags { list, tag_sum: format!("t1:{}", base64::engine::general_purpose::STANDARD.encode(sum.finalize())) }
+        Tags {
+            list,
+            tag_sum: format!("t1:{}", base64::engine::general_purpose::STANDARD.encode(sum.finalize())),
+        }
     }
 
     /// Returns Go's sum of all references, which an answer about an unknown revision holds for.
@@ -334,7 +342,10 @@ mod tests {
         let refs = reader.finish();
         assert_eq!(refs.len(), 1_000_000);
         assert!(refs.memory() < 64 << 20, "{} bytes", refs.memory());
-        assert_eq!(refs.find("refs/tags/v0.0.77").as_deref(), Some("000000000000000000000000000000000000004d"));
+        assert_eq!(
+            refs.find("refs/tags/v0.0.77").as_deref(),
+            Some("000000000000000000000000000000000000004d")
+        );
     }
 
     #[test]
@@ -342,7 +353,18 @@ mod tests {
         for name in ["HEAD", "refs/heads/main", "refs/tags/sub/v1.0.0", "refs/tags/-x"] {
             assert!(is_fetchable(name), "{name}");
         }
-        for name in ["refs/tags/a:b", "refs/tags/a..b", "refs/heads/../../x", "refs/tags/a*", "refs/tags/.x", "refs/tags/x.lock", "+refs/x", "-x", "refs/a b", "refs/a@{1}"] {
+        for name in [
+            "refs/tags/a:b",
+            "refs/tags/a..b",
+            "refs/heads/../../x",
+            "refs/tags/a*",
+            "refs/tags/.x",
+            "refs/tags/x.lock",
+            "+refs/x",
+            "-x",
+            "refs/a b",
+            "refs/a@{1}",
+        ] {
             assert!(!is_fetchable(name), "{name}");
         }
     }

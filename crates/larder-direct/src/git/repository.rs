@@ -128,7 +128,11 @@ impl Repository {
         };
         match done.stopped {
             Some(Stopped::Deadline) => {
-                return fail(Meaning::TimedOut, DirectFaultKind::TimedOut, "git took too long and was ended".into());
+                return fail(
+                    Meaning::TimedOut,
+                    DirectFaultKind::TimedOut,
+                    "git took too long and was ended".into(),
+                );
             }
             Some(Stopped::Flood) => {
                 return fail(Meaning::Flood, DirectFaultKind::Broken, "git said more than it may".into());

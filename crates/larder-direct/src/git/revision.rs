@@ -128,7 +128,8 @@ impl Repository {
             return Ok(time);
         }
         let name = commit_reference(hash);
-        let arguments = ["log", "--no-decorate", "-n1", "--format=format:%H %ct", "--end-of-options", &name, "--"];
+        let arguments =
+            ["log", "--no-decorate", "-n1", "--format=format:%H %ct", "--end-of-options", &name, "--"];
         let done = self
             .on_commit(hash, reference, async || {
                 self.run_local(&arguments, Vec::new(), Output::Memory(4096)).await

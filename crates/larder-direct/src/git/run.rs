@@ -88,7 +88,8 @@ pub(super) enum Stopped {
 impl Done {
     /// Reports whether git did what it should.
     pub(super) fn is_success(&self) -> bool {
-        matches!(self.stopped, None | Some(Stopped::Enough)) && (self.status.success() || self.stopped.is_some())
+        matches!(self.stopped, None | Some(Stopped::Enough))
+            && (self.status.success() || self.stopped.is_some())
     }
 }
 
@@ -180,7 +181,8 @@ impl Runner {
             };
             supervise(&mut child, work, &job).await
         };
-        let (status, stopped) = end(&mut child, &group, stopped).await.map_err(|error| self.broken(&error))?;
+        let (status, stopped) =
+            end(&mut child, &group, stopped).await.map_err(|error| self.broken(&error))?;
         self.counters.bytes.fetch_add(sink.count, Ordering::Relaxed);
         if stopped.is_some_and(|stopped| stopped != Stopped::Enough) {
             self.counters.killed.fetch_add(1, Ordering::Relaxed);
@@ -232,7 +234,9 @@ impl Runner {
     fn broken(&self, error: &io::Error) -> DirectError {
         let program = self.program.display();
         let text = match error.kind() {
-            io::ErrorKind::NotFound => format!("there is no program `{program}`; Larder needs git for `direct`"),
+            io::ErrorKind::NotFound => {
+                format!("there is no program `{program}`; Larder needs git for `direct`")
+            }
             _ => format!("could not run `{program}`: {error}"),
         };
         DirectError::new(DirectFaultKind::Broken, text)

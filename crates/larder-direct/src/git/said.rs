@@ -77,7 +77,9 @@ impl Meaning {
             Self::TimedOut => DirectFaultKind::TimedOut,
             Self::ProtocolRefused => DirectFaultKind::Refused,
             Self::DiskFull | Self::TooLarge => DirectFaultKind::StorageFull,
-            Self::NoShallow | Self::Damaged | Self::Flood | Self::Other | Self::Unknown => DirectFaultKind::Broken,
+            Self::NoShallow | Self::Damaged | Self::Flood | Self::Other | Self::Unknown => {
+                DirectFaultKind::Broken
+            }
         }
     }
 
@@ -267,7 +269,9 @@ pub(super) fn meaning(stderr: &str) -> Meaning {
     let text = stderr.to_lowercase();
     // What the other side says of its own disk and objects is its own trouble.
     let fits = |parts: &[&str], here: bool| {
-        text.lines().any(|line| !(here && line.starts_with("remote:")) && parts.iter().all(|part| line.contains(part)))
+        text.lines().any(|line| {
+            !(here && line.starts_with("remote:")) && parts.iter().all(|part| line.contains(part))
+        })
     };
     let found = TABLE.iter().find(|(parts, meaning)| {
         fits(parts, matches!(meaning, Meaning::DiskFull | Meaning::Damaged | Meaning::NoFiles))
@@ -322,7 +326,11 @@ fn clean_line(line: &str, secrets: &[&str]) -> String {
     let words: Vec<String> = line
         .chars()
         .map(|c| match c {
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fffd}' => ' ',
+            '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fffd}' => ' ',
             c if c.is_control() => ' ',
             c => c,
         })
@@ -339,7 +347,19 @@ fn clean_line(line: &str, secrets: &[&str]) -> String {
 
 /// Takes user info and query out of a URL, and what looks like a credential by itself.
 fn clean_word(word: &str) -> String {
-    const TOKENS: &[&str] = &["ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "gldt-", "glcbt-", "ATBB", "ATCTT3"];
+    const TOKENS: &[&str] = &[
+        "ghp_",
+        "gho_",
+        "ghs_",
+        "ghu_",
+        "ghr_",
+        "github_pat_",
+        "glpat-",
+        "gldt-",
+        "glcbt-",
+        "ATBB",
+        "ATCTT3",
+    ];
     let mut cleaned = String::with_capacity(word.len());
     let mut rest = word;
     while let Some(at) = rest.find("://") {

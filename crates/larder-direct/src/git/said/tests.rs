@@ -21,16 +21,19 @@ const CASES: &[(&str, Meaning)] = &[
         "remote: The project you were looking for could not be found or you don't have permission to view it.\nfatal: repository 'https://gitlab.com/corp/api.git/' not found\n",
         Meaning::NoRepository,
     ),
-    ("Gitea: Repository does not exist\nfatal: Could not read from remote repository.\n", Meaning::NoRepository),
+    (
+        "Gitea: Repository does not exist\nfatal: Could not read from remote repository.\n",
+        Meaning::NoRepository,
+    ),
     (
         "Forgejo: Cannot find repository: corp/api\nfatal: Could not read from remote repository.\n",
         Meaning::NoRepository,
     ),
-    ("remote: Not found.\nfatal: repository 'https://gitea.com/corp/api/' not found\n", Meaning::NoRepository),
     (
-        "repository does not exist.\nfatal: Could not read from remote repository.\n",
+        "remote: Not found.\nfatal: repository 'https://gitea.com/corp/api/' not found\n",
         Meaning::NoRepository,
     ),
+    ("repository does not exist.\nfatal: Could not read from remote repository.\n", Meaning::NoRepository),
     (
         "remote: You may not have access to this repository or it no longer exists in this workspace. If you think this repository exists and you have access, make sure you are authenticated.\nfatal: repository 'https://bitbucket.org/corp/api/' not found\n",
         Meaning::NoRepository,
@@ -186,8 +189,14 @@ const CASES: &[(&str, Meaning)] = &[
     ),
     ("fatal: dumb http transport does not support shallow capabilities\n", Meaning::NoShallow),
     ("fatal: pathspec 'sub' did not match any files\n", Meaning::NoFiles),
-    ("error: object file objects/ab/cd is empty\nfatal: loose object abcd (stored in objects/ab/cd) is corrupt\n", Meaning::Damaged),
-    ("error: packfile ./objects/pack/pack-1.pack does not match index\nfatal: bad object refs/larder/x\n", Meaning::Damaged),
+    (
+        "error: object file objects/ab/cd is empty\nfatal: loose object abcd (stored in objects/ab/cd) is corrupt\n",
+        Meaning::Damaged,
+    ),
+    (
+        "error: packfile ./objects/pack/pack-1.pack does not match index\nfatal: bad object refs/larder/x\n",
+        Meaning::Damaged,
+    ),
     ("fatal: not a git repository: '/var/lib/larder/mirrors/x'\n", Meaning::Damaged),
     ("fatal: bad config line 1 in file config\n", Meaning::Damaged),
     ("something nobody has seen\n", Meaning::Unknown),
@@ -226,7 +235,9 @@ fn absence_is_only_what_a_forge_says_to_somebody_it_knows() {
     assert_eq!(Meaning::NoRepository.kind(true, false), DirectFaultKind::Absent);
     assert_eq!(Meaning::LoginWanted.kind(false, false), DirectFaultKind::LoginNeeded);
     assert_eq!(Meaning::LoginWanted.kind(true, false), DirectFaultKind::CredentialsRefused);
-    for meaning in [Meaning::NoHost, Meaning::Tls, Meaning::BrokenOff, Meaning::HostKey, Meaning::ServerTrouble] {
+    for meaning in
+        [Meaning::NoHost, Meaning::Tls, Meaning::BrokenOff, Meaning::HostKey, Meaning::ServerTrouble]
+    {
         assert_eq!(meaning.kind(false, true), DirectFaultKind::Unreachable);
     }
 }
