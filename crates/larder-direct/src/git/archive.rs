@@ -31,7 +31,8 @@ impl Repository {
         path: &str,
         limit: u64,
     ) -> Result<Option<Bytes>, DirectError> {
-        if path.contains(['\n', '\0']) {
+        // git takes what begins with dots for a path in a checkout, and there is none.
+        if path.contains(['\n', '\0']) || path.starts_with("./") || path.starts_with("../") {
             return Ok(None);
         }
         let (hash, reference) = self.commit_for(revision).await?;
