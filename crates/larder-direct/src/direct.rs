@@ -1,32 +1,80 @@
 //! From a question of the module proxy protocol to a repository's answer.
+//!
+//! The work on a question belongs to nobody who asks: it runs on its own, equal questions share it, and when everybody has stopped
+//! waiting it still ends, so that the next one finds the mirror filled.
 
+mod flights;
+mod proxied;
+
+use std::collections::HashMap;
 use std::fs::File;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use larder_module::ModuleVersion;
-use larder_upstream::{Answering, Deadline, DirectErrand, VersionControl, Wanted};
+use larder_module::{ModulePath, ModuleVersion, ObjectKind, Version};
+use larder_upstream::{
+    Answering, Deadline, DirectErrand, DirectFaultKind, FetchCause, Refusal, Upstreams, VersionControl,
+    Wanted,
+};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, timeout_at};
 
-use crate::discover::Discovery;
-use crate::git::Mirrors;
+use self::flights::Flights;
+use crate::code::{CodeModule, Ledger};
+use crate::discover::{Discovery, Place, RepositoryPlace};
+use crate::error::DirectError;
+use crate::git::{Mirrors, Repository};
 use crate::settings::DirectSettings;
+
+/// How long a zip waits for somebody who asks again.
+const ZIP_KEPT: Duration = Duration::from_secs(120);
 
 /// Version control as an upstream. One per process.
 #[derive(Debug)]
 pub struct Direct {
+    shared: Arc<Shared>,
+    small: Arc<Flights<(Wanted, bool), Bytes>>,
+    zips: Arc<Flights<(ModuleVersion, bool), Claim>>,
+}
+
+/// A finished zip; a file has one position, so only one can have it.
+type Claim = Arc<Mutex<Option<(File, u64)>>>;
+
+struct Shared {
+    settings: Arc<DirectSettings>,
     discovery: Discovery,
     mirrors: Arc<Mirrors>,
+    upstreams: Upstreams,
+    /// By the URL without user info.
+    ledgers: Mutex<HashMap<String, Arc<OnceCell<Arc<Ledger>>>>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Shared").field("mirrors", &self.mirrors).finish_non_exhaustive()
+    }
 }
 
 impl Direct {
-    /// Builds the upstream. Nothing is run or created before the first question.
+    /// Builds the upstream. Nothing is run or created before the first question. `upstreams` are asked where a go-import page names a
+    /// module proxy.
     ///
     /// # Errors
     ///
     /// Fails when what fetches go-import pages can't be set up.
-    pub fn new(settings: DirectSettings) -> Result<Self, crate::DirectError> {
+    pub fn new(settings: DirectSettings, upstreams: Upstreams) -> Result<Self, DirectError> {
         let settings = Arc::new(settings);
-        Ok(Self { discovery: Discovery::new(Arc::clone(&settings))?, mirrors: Mirrors::new(settings) })
+        let discovery = Discovery::new(Arc::clone(&settings))?;
+        let mirrors = Mirrors::new(Arc::clone(&settings));
+        let shared = Shared { settings, discovery, mirrors, upstreams, ledgers: Mutex::default() };
+        Ok(Self {
+            shared: Arc::new(shared),
+            small: Flights::new(Duration::ZERO),
+            zips: Flights::new(ZIP_KEPT),
+        })
     }
 }
 
@@ -37,12 +85,121 @@ impl VersionControl for Direct {
         errand: DirectErrand,
         deadline: Deadline,
     ) -> Answering<'a, Bytes> {
-        let _ = (wanted, errand, deadline, &self.discovery, &self.mirrors);
-        todo!("put together by the code part")
+        Box::pin(async move {
+            let began = Instant::now();
+            let work = || {
+                let (shared, wanted) = (Arc::clone(&self.shared), wanted.clone());
+                async move { shared.small(&wanted, errand).await }
+            };
+            match timeout_at(deadline, self.small.join((wanted.clone(), errand.private), work)).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    let cause = FetchCause::DeadlinePassed { after: began.elapsed() };
+                    Err(Refusal { cause, said: None })
+                }
+            }
+        })
     }
 
     fn zip<'a>(&'a self, of: &'a ModuleVersion, errand: DirectErrand) -> Answering<'a, (File, u64)> {
-        let _ = (of, errand);
-        todo!("put together by the code part")
+        Box::pin(async move {
+            let key = (of.clone(), errand.private);
+            loop {
+                let work = || {
+                    let (shared, of) = (Arc::clone(&self.shared), of.clone());
+                    async move {
+                        let made = shared.zip(&of, errand).await?;
+                        Ok(Arc::new(Mutex::new(Some(made))))
+                    }
+                };
+                let claim = self.zips.join(key.clone(), work).await?;
+                let taken = claim.lock().unwrap_or_else(PoisonError::into_inner).take();
+                self.zips.forget(&key);
+                if let Some(made) = taken {
+                    return Ok(made);
+                }
+            }
+        })
     }
+}
+
+impl Shared {
+    async fn small(&self, wanted: &Wanted, errand: DirectErrand) -> Result<Bytes, Refusal> {
+        let place = match self.discovery.find(wanted.module(), errand.private).await? {
+            Place::Repository(place) => place,
+            Place::Proxy { url, .. } => {
+                let deadline = Instant::now() + self.settings.network_deadline;
+                return proxied::small(&self.upstreams, &url, wanted, errand, deadline).await;
+            }
+        };
+        let module = self.code(&place, wanted.module()).await?;
+        let body = match wanted {
+            Wanted::List(_) => list(&module.versions().await?),
+            Wanted::Latest(_) => module.latest().await?,
+            Wanted::Query { query, .. } => module.query(query).await?,
+            Wanted::Object { of, kind: ObjectKind::Info } => module.info(of.version()).await?,
+            Wanted::Object { of, kind: ObjectKind::Mod } => module.go_mod(of.version()).await?,
+            Wanted::Object { kind: ObjectKind::Zip, .. } => {
+                let text = "a zip where a small file was asked for";
+                return Err(DirectError::new(DirectFaultKind::Broken, text).into());
+            }
+        };
+        Ok(body)
+    }
+
+    async fn zip(&self, of: &ModuleVersion, errand: DirectErrand) -> Result<(File, u64), Refusal> {
+        match self.discovery.find(of.module(), errand.private).await? {
+            Place::Repository(place) => {
+                let made = self.code(&place, of.module()).await?.zip(of.version()).await?;
+                Ok((made.file, made.len))
+            }
+            Place::Proxy { url, .. } => {
+                proxied::zip(&self.upstreams, &url, of, errand, &self.settings.staging).await
+            }
+        }
+    }
+
+    async fn code(&self, place: &RepositoryPlace, module: &ModulePath) -> Result<CodeModule, DirectError> {
+        let repository = self.mirrors.repository(place)?;
+        let ledger = self.ledger(&repository).await;
+        CodeModule::new(repository, place, module.clone(), ledger, self.settings.staging.clone())
+    }
+
+    /// Returns the ledger of a repository, read when it is first needed.
+    async fn ledger(&self, repository: &Repository) -> Arc<Ledger> {
+        let url = repository.url();
+        let cell = {
+            let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(ledgers.entry(url.clone()).or_default())
+        };
+        let open = || async {
+            let (file, observer) = (self.ledger_file(&url), Arc::clone(&self.settings.observer));
+            let opened = {
+                let (file, url, observer) = (file.clone(), url.clone(), Arc::clone(&observer));
+                tokio::task::spawn_blocking(move || Ledger::open(file, url, observer)).await
+            };
+            // Only a runtime that is ending drops such work.
+            Arc::new(opened.unwrap_or_else(|_| Ledger::open(file, url.clone(), observer)))
+        };
+        Arc::clone(cell.get_or_init(open).await)
+    }
+
+    /// Returns where a repository's ledger is: beside the mirrors, because it outlives them.
+    fn ledger_file(&self, url: &str) -> PathBuf {
+        let digest = Sha256::digest(url.as_bytes());
+        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let mut folder = self.settings.mirrors.clone().into_os_string();
+        folder.push("-made");
+        PathBuf::from(folder).join(name)
+    }
+}
+
+/// Writes a version list.
+fn list(versions: &[Version]) -> Bytes {
+    let mut text = String::new();
+    for version in versions {
+        text.push_str(version.as_str());
+        text.push('\n');
+    }
+    text.into()
 }

@@ -272,6 +272,15 @@ pub fn check_path_major(version: &str, path_major: &str) -> Result<(), PathMajor
     Err(PathMajorError { version: version.into(), wanted: wanted.into(), found: major.into() })
 }
 
+/// Returns the major version that the path suffix `path_major` names: `v2` for `/v2`, `.v2` and `.v2-unstable`, empty for none.
+#[must_use]
+pub fn path_major_prefix(path_major: &str) -> &str {
+    match path_major.strip_prefix(".v").and_then(|rest| rest.strip_suffix("-unstable")) {
+        Some(number) => &path_major[1..2 + number.len()],
+        None => path_major.get(1..).unwrap_or_default(),
+    }
+}
+
 /// Reports whether `version` belongs to the major version that the path suffix `path_major` names.
 #[must_use]
 pub fn match_path_major(version: &str, path_major: &str) -> bool {

@@ -3,8 +3,11 @@
 //! The verdicts are those of modfile's `ParseLax` and `Parse` without a version fixer, oddities included.
 
 pub(crate) mod directive;
+mod module_line;
 mod syntax;
 mod words;
+
+pub use self::module_line::module_path;
 
 use directive::Dialect;
 use std::sync::Arc;

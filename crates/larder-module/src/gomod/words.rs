@@ -24,7 +24,7 @@ pub(super) fn read_version(word: &str) -> Result<String, LineFault> {
 }
 
 /// Reads a double-quoted string of Go; bytes that are no UTF-8 become U+FFFD.
-fn unquote(word: &str) -> Option<String> {
+pub(super) fn unquote(word: &str) -> Option<String> {
     let inner = word.strip_prefix('"')?.strip_suffix('"')?;
     let mut bytes = Vec::with_capacity(inner.len());
     let mut chars = inner.chars();

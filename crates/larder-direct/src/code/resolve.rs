@@ -1,0 +1,86 @@
+//! From a revision's name to a commit, and from a version to its commit.
+//!
+//! A version that was answered once stays what it was: the [`Ledger`](super::Ledger) names its commit, and the tag is not asked again. So the
+//! `.zip` is always of the commit that the `.info` named, though the tag may have moved between the two.
+
+use larder_module::pseudo::is_pseudo_version;
+use larder_module::time::Timestamp;
+use larder_module::{semver, version::canonical_version};
+use larder_upstream::DirectFaultKind;
+
+use super::CodeModule;
+use super::origin::Revision;
+use crate::error::DirectError;
+use crate::git::Commit;
+
+/// 9999-12-31T23:59:59Z, the last second that an `.info` can hold.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+impl CodeModule {
+    /// Resolves anything that a client may name, as Go's `Stat` does: a version, a branch, a tag, a commit.
+    pub(super) async fn stat(&self, wanted: &str) -> Result<Revision, DirectError> {
+        if wanted == "latest" {
+            return self.newest_commit().await;
+        }
+        let revision = self.location.revision_of(wanted);
+        let commit = self.resolve(&revision).await.map_err(|error| match error.kind {
+            DirectFaultKind::Absent => DirectError {
+                text: format!("{}@{wanted}: invalid version: {}", self.module, error.text),
+                ..error
+            },
+            _ => error,
+        })?;
+        self.convert(&commit, wanted).await
+    }
+
+    /// Returns the newest commit of the default branch as a version.
+    pub(super) async fn newest_commit(&self) -> Result<Revision, DirectError> {
+        let commit = self.ledger.adjusted(self.repository.latest().await?);
+        checked_time(&commit)?;
+        self.convert(&commit, "").await
+    }
+
+    /// Returns the commit of a canonical version; a pseudo-version is checked with all of its rules.
+    pub(super) async fn commit_of(&self, version: &str) -> Result<Commit, DirectError> {
+        if semver::is_valid(version) && version == canonical_version(version) && is_pseudo_version(version) {
+            self.stat(version).await?;
+        }
+        self.resolve(&self.location.revision_of(version)).await
+    }
+
+    /// Returns the commit that a revision names.
+    pub(super) async fn resolve(&self, revision: &str) -> Result<Commit, DirectError> {
+        let commit = match self.ledger.commit_of(revision) {
+            Some(kept) => self.kept_commit(revision, &kept).await?,
+            None => self.repository.stat(revision).await?,
+        };
+        checked_time(&commit)?;
+        Ok(self.ledger.adjusted(commit))
+    }
+
+    /// Returns the commit that a tag named when its version was first answered.
+    async fn kept_commit(&self, tag: &str, kept: &str) -> Result<Commit, DirectError> {
+        let mut commit = self.repository.stat(kept).await.map_err(|error| {
+            if !error.is_absence() {
+                return error;
+            }
+            let text = format!(
+                "{tag} of {} moved away from commit {kept}, of which parts were served and which is gone; nothing of another commit is served under the same version",
+                self.repository.url()
+            );
+            DirectError::new(DirectFaultKind::Refused, text)
+        })?;
+        tag.clone_into(&mut commit.version);
+        commit.reference = Some(format!("refs/tags/{tag}"));
+        Ok(commit)
+    }
+}
+
+/// Refuses a commit from a time that no `.info` can hold.
+fn checked_time(commit: &Commit) -> Result<Timestamp, DirectError> {
+    if (0..=LAST_SECOND).contains(&commit.time) {
+        return Ok(Timestamp::from_unix(commit.time));
+    }
+    let text = format!("the time of commit {} is not between the years 1970 and 9999", commit.hash);
+    Err(DirectError::new(DirectFaultKind::Invalid, text))
+}
