@@ -15,8 +15,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder_module::{ModulePath, ModuleVersion, ObjectKind, Version};
 use larder_upstream::{
-    Answering, Deadline, DirectErrand, DirectFaultKind, FetchCause, Refusal, Upstreams, VersionControl,
-    Wanted,
+    Answering, Deadline, DirectErrand, DirectFaultKind, FetchCause, ListedHosts, Refusal, Upstreams,
+    VersionControl, Wanted,
 };
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
@@ -48,6 +48,7 @@ struct Shared {
     discovery: Discovery,
     mirrors: Arc<Mirrors>,
     upstreams: Upstreams,
+    listed: ListedHosts,
     /// By the URL without user info.
     ledgers: Mutex<HashMap<String, Arc<OnceCell<Arc<Ledger>>>>>,
 }
@@ -69,7 +70,8 @@ impl Direct {
         let settings = Arc::new(settings);
         let discovery = Discovery::new(Arc::clone(&settings))?;
         let mirrors = Mirrors::new(Arc::clone(&settings));
-        let shared = Shared { settings, discovery, mirrors, upstreams, ledgers: Mutex::default() };
+        let listed = ListedHosts::new(&settings.listed_hosts);
+        let shared = Shared { settings, discovery, mirrors, upstreams, listed, ledgers: Mutex::default() };
         Ok(Self {
             shared: Arc::new(shared),
             small: Flights::new(Duration::ZERO),
@@ -129,7 +131,7 @@ impl Shared {
             Place::Repository(place) => place,
             Place::Proxy { url, .. } => {
                 let deadline = Instant::now() + self.settings.network_deadline;
-                return proxied::small(&self.upstreams, &url, wanted, errand, deadline).await;
+                return proxied::small(&self.upstreams, &self.listed, &url, wanted, errand, deadline).await;
             }
         };
         let module = self.code(&place, wanted.module()).await?;
@@ -154,7 +156,7 @@ impl Shared {
                 Ok((made.file, made.len))
             }
             Place::Proxy { url, .. } => {
-                proxied::zip(&self.upstreams, &url, of, errand, &self.settings.staging).await
+                proxied::zip(&self.upstreams, &self.listed, &url, of, errand, &self.settings.staging).await
             }
         }
     }

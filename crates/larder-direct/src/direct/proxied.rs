@@ -7,8 +7,8 @@ use std::path::Path;
 use bytes::Bytes;
 use larder_module::{ModuleVersion, zip};
 use larder_upstream::{
-    Deadline, DirectErrand, DirectFaultKind, FetchError, Judged, Refusal, SmallReply, Upstream, Upstreams,
-    Wanted,
+    Deadline, DirectErrand, DirectFaultKind, FetchError, Judged, ListedHosts, Refusal, SmallReply, Upstream,
+    Upstreams, Wanted,
 };
 
 use crate::error::DirectError;
@@ -16,12 +16,13 @@ use crate::error::DirectError;
 /// Asks a module proxy for something small.
 pub(super) async fn small(
     upstreams: &Upstreams,
+    listed: &ListedHosts,
     url: &str,
     wanted: &Wanted,
     errand: DirectErrand,
     deadline: Deadline,
 ) -> Result<Bytes, Refusal> {
-    let upstream = upstream(upstreams, url, errand)?;
+    let upstream = upstream(upstreams, listed, url, errand)?;
     let error = match ask(&upstream, wanted, deadline).await {
         Ok((body, _)) => return Ok(body),
         Err(error) => error,
@@ -42,12 +43,13 @@ pub(super) async fn small(
 /// Asks a module proxy for a zip and puts it into a temporary file.
 pub(super) async fn zip(
     upstreams: &Upstreams,
+    listed: &ListedHosts,
     url: &str,
     of: &ModuleVersion,
     errand: DirectErrand,
     staging: &Path,
 ) -> Result<(File, u64), Refusal> {
-    let mut body = upstream(upstreams, url, errand)?.zip(of, None).await.map_err(refusal)?;
+    let mut body = upstream(upstreams, listed, url, errand)?.zip(of, None).await.map_err(refusal)?;
     fs_err::create_dir_all(staging).map_err(|error| disk(&error))?;
     let mut file = tempfile::tempfile_in(staging).map_err(|error| disk(&error))?;
     let mut len = 0;
@@ -64,9 +66,13 @@ pub(super) async fn zip(
     Ok((file, len))
 }
 
-fn upstream(upstreams: &Upstreams, url: &str, errand: DirectErrand) -> Result<Upstream, Refusal> {
-    let upstream = if errand.private { upstreams.private_at(url) } else { upstreams.at(url) };
-    upstream.map_err(|error| {
+fn upstream(
+    upstreams: &Upstreams,
+    listed: &ListedHosts,
+    url: &str,
+    errand: DirectErrand,
+) -> Result<Upstream, Refusal> {
+    upstreams.guarded_at(url, errand.private, listed).map_err(|error| {
         let text = format!("the go-import page names a module proxy that isn't asked: {error}");
         DirectError::new(DirectFaultKind::Refused, text).into()
     })

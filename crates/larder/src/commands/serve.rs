@@ -40,7 +40,8 @@ async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> 
     let upstreams = wiring::upstreams(config, environment).map_err(Outcome::Configuration)?;
     let findings = Arc::new(Findings::default());
     let observer = Arc::<Findings>::clone(&findings);
-    let direct = wiring::version_control(config, environment, observer).map_err(Outcome::Configuration)?;
+    let direct =
+        wiring::version_control(config, environment, observer, &upstreams).map_err(Outcome::Configuration)?;
     let upstreams = upstreams.with_version_control(direct);
     let routes = wiring::routes(config, &upstreams).map_err(Outcome::Configuration)?;
     let checksums = wiring::checksums(config).map_err(Outcome::Configuration)?;

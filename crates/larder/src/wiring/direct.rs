@@ -7,7 +7,7 @@ use std::sync::Arc;
 use larder_direct::discover::Govcs;
 use larder_direct::{Direct, DirectSettings, HostToken, Observer, RepositoryRule};
 use larder_module::pattern::Patterns;
-use larder_upstream::{Credential, Credentials};
+use larder_upstream::{Credential, Credentials, Upstreams};
 use url::Url;
 
 use super::secret;
@@ -61,6 +61,7 @@ pub(crate) fn version_control(
     config: &Config,
     environment: &Environment,
     observer: Arc<dyn Observer>,
+    upstreams: &Upstreams,
 ) -> Result<Arc<Direct>, Vec<Problem>> {
     let mut problems = Vec::new();
     let settings = settings(config, environment, observer, &mut problems);
@@ -68,7 +69,7 @@ pub(crate) fn version_control(
         return Err(problems);
     }
     let wrong = |error| vec![Problem::new("git", Origin::Default, crate::commands::chain(&error))];
-    Direct::new(settings).map(Arc::new).map_err(wrong)
+    Direct::new(settings, upstreams.clone()).map(Arc::new).map_err(wrong)
 }
 
 fn settings(
