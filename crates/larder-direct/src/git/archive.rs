@@ -40,13 +40,15 @@ impl Repository {
         let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(HEADER + path.len());
         let too_large = std::sync::atomic::AtomicBool::new(false);
         let done = self
-            .on_commit(&hash, &reference, async || {
-                let done =
-                    self.run_local(&["cat-file", "--batch"], input.clone(), Output::Memory(most)).await?;
-                if done.stopped == Some(super::run::Stopped::Flood) {
-                    too_large.store(true, std::sync::atomic::Ordering::Relaxed);
-                }
-                Ok(done)
+            .on_commit(&hash, &reference, || {
+                Box::pin(async {
+                    let done =
+                        self.run_local(&["cat-file", "--batch"], input.clone(), Output::Memory(most)).await?;
+                    if done.stopped == Some(super::run::Stopped::Flood) {
+                        too_large.store(true, std::sync::atomic::Ordering::Relaxed);
+                    }
+                    Ok(done)
+                })
             })
             .await;
         let large = || {
@@ -96,16 +98,18 @@ impl Repository {
         let mut file = file.await.map_err(|error| fault(error.into()))?.map_err(fault)?;
         let outcome: Arc<std::sync::Mutex<Option<DirectError>>> = Arc::default();
         let done = self
-            .on_commit(&hash, &reference, async || {
-                file.set_len(0).map_err(fault)?;
-                (&file).seek(SeekFrom::Start(0)).map_err(fault)?;
-                let done = self.run_local(&arguments, Vec::new(), Output::File(&file, limit)).await?;
-                if let Some(error) =
-                    self.archive_fault(&done, folder, limit, file.metadata().map_err(fault)?.len())
-                {
-                    *outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
-                }
-                Ok(done)
+            .on_commit(&hash, &reference, || {
+                Box::pin(async {
+                    file.set_len(0).map_err(fault)?;
+                    (&file).seek(SeekFrom::Start(0)).map_err(fault)?;
+                    let done = self.run_local(&arguments, Vec::new(), Output::File(&file, limit)).await?;
+                    if let Some(error) =
+                        self.archive_fault(&done, folder, limit, file.metadata().map_err(fault)?.len())
+                    {
+                        *outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+                    }
+                    Ok(done)
+                })
             })
             .await;
         if let Some(error) = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {

@@ -1,5 +1,6 @@
 //! What a revision means, by the go command's rules: tag, branch, `HEAD`, full hash, hash prefix.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use larder_upstream::DirectFaultKind;
@@ -17,6 +18,9 @@ use crate::error::DirectError;
 /// Fewer digits are not taken for a hash.
 const FEWEST_DIGITS: usize = 7;
 const PSEUDO_VERSION_DIGITS: usize = 12;
+
+/// A run of git under way. Boxed, because the compiler can't tell that what an async closure returns may move between threads.
+pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Result<Done, DirectError>> + Send + 'a>>;
 
 /// What a revision turned out to be.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -131,8 +135,8 @@ impl Repository {
         let arguments =
             ["log", "--no-decorate", "-n1", "--format=format:%H %ct", "--end-of-options", &name, "--"];
         let done = self
-            .on_commit(hash, reference, async || {
-                self.run_local(&arguments, Vec::new(), Output::Memory(4096)).await
+            .on_commit(hash, reference, || {
+                Box::pin(self.run_local(&arguments, Vec::new(), Output::Memory(4096)))
             })
             .await?;
         let said = String::from_utf8_lossy(&done.stdout).into_owned();
@@ -145,11 +149,11 @@ impl Repository {
     }
 
     /// Runs git on a commit in the mirror. A mirror that turns out to be damaged, or was thrown away meanwhile, is made anew once.
-    pub(super) async fn on_commit(
+    pub(super) async fn on_commit<'a>(
         &self,
         hash: &str,
         reference: &str,
-        run: impl AsyncFn() -> Result<Done, DirectError>,
+        run: impl Fn() -> Running<'a> + Sync,
     ) -> Result<Done, DirectError> {
         let mut again = true;
         loop {
