@@ -161,6 +161,9 @@ var operations = map[string]operation{
 	"mod_hash":              {1, modHash},
 	"zip_hash":              {1, zipHash},
 	"zip_check":             {3, zipCheck},
+	"zip_create":            {4, zipCreate},
+	"zip_check_dir":         {1, zipCheckDir},
+	"zip_create_files":      {3, zipCreateFiles},
 	"note_open":             {2, noteOpen},
 	"tree_parse":            {1, treeParse},
 	"record_parse":          {1, recordParse},
@@ -376,6 +379,10 @@ func zipCheck(in []string) (any, error) {
 	if err == nil {
 		err = checked.Err()
 	}
+	return checkedOut(checked), err
+}
+
+func checkedOut(checked zip.CheckedFiles) map[string]any {
 	valid, omitted, invalid := []string{}, []string{}, []string{}
 	valid = append(valid, checked.Valid...)
 	for _, file := range checked.Omitted {
@@ -384,7 +391,7 @@ func zipCheck(in []string) (any, error) {
 	for _, file := range checked.Invalid {
 		invalid = append(invalid, file.Path)
 	}
-	return map[string]any{"valid": valid, "omitted": omitted, "invalid": invalid}, err
+	return map[string]any{"valid": valid, "omitted": omitted, "invalid": invalid}
 }
 
 func noteOpen(in []string) (any, error) {

@@ -15,24 +15,42 @@ use std::{
 
 const QUESTIONS: usize = 250_000;
 
+/// How many folders are packed; each holds some ten files.
+const FOLDERS: usize = 2_000;
+
 #[test]
 fn every_verdict_is_that_of_go() {
+    compare("rules comparison", |rng, folder| {
+        let mut questions = rules::questions(rng, QUESTIONS, folder);
+        if settings::long() {
+            questions.extend(rules::questions_about_characters());
+        }
+        questions
+    });
+}
+
+#[test]
+fn every_zip_that_is_made_is_that_of_go() {
+    let count = if settings::long() { 10 * FOLDERS } else { FOLDERS };
+    compare("comparison of made zips", |rng, folder| rules::questions_about_folders(rng, folder, count));
+}
+
+/// Puts questions to both programs and fails at any difference.
+fn compare(test: &str, questions: impl FnOnce(&mut Rng, &Path) -> Vec<Question>) {
     if !settings::live() || GoCommand::find().is_none() {
-        return settings::skipped("rules comparison", "it needs LARDER_LIVE=1 and go");
+        return settings::skipped(test, "it needs LARDER_LIVE=1 and go");
     }
     let folder = tempfile::tempdir().expect("temporary folder");
     let oracle = folder.path().join("oracle");
     build_oracle(&oracle);
     let seed = settings::seed(1);
-    let mut questions = rules::questions(&mut Rng::new(seed), QUESTIONS, folder.path());
-    if settings::long() {
-        questions.extend(rules::questions_about_characters());
-    }
+    let questions = questions(&mut Rng::new(seed), folder.path());
     let (ours, theirs) = std::thread::scope(|scope| {
         let ours = scope.spawn(|| answers(Path::new(env!("CARGO_BIN_EXE_rules")), &questions));
         let theirs = answers(&oracle, &questions);
         (ours.join().expect("rules"), theirs)
     });
+    rules::unlock(folder.path());
     let mut differences = 0;
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for ((question, ours), theirs) in questions.iter().zip(&ours).zip(&theirs) {

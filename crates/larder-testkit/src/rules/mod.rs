@@ -8,12 +8,16 @@
 mod archive_cases;
 mod archives;
 mod cases;
+mod folder_cases;
+mod folders;
 mod names;
 pub mod raw_zip;
 #[rustfmt::skip]
 mod tables;
 mod zip_cases;
 pub mod zip_table;
+
+pub use folder_cases::unlock;
 
 use crate::Rng;
 use serde_json::{Map, Value, json};
@@ -47,6 +51,11 @@ pub fn questions(rng: &mut Rng, count: usize, folder: &Path) -> Vec<Question> {
     let mut questions = archive_cases::questions(rng, folder);
     questions.extend(cases::questions(rng, count));
     questions
+}
+
+/// Returns questions about making zips: of so many folders, which are written below `folder`, and of four times as many listings.
+pub fn questions_about_folders(rng: &mut Rng, folder: &Path, count: usize) -> Vec<Question> {
+    folder_cases::questions(rng, folder, count)
 }
 
 /// Returns questions about every character there is.
@@ -92,7 +101,9 @@ impl<T: Into<Value>, E: ToString> From<Result<T, E>> for Answer {
 /// Answers one question.
 pub fn answer(operation: &str, inputs: &[String]) -> Answer {
     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-    let answer = names::answer(operation, &inputs).or_else(|| archives::answer(operation, &inputs));
+    let answer = names::answer(operation, &inputs)
+        .or_else(|| archives::answer(operation, &inputs))
+        .or_else(|| folders::answer(operation, &inputs));
     answer.unwrap_or_else(|| Answer::fail("unknown op"))
 }
 
