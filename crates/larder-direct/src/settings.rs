@@ -51,6 +51,9 @@ pub struct DirectSettings {
     pub environment: Vec<(OsString, OsString)>,
     /// PEM file with the authorities that git trusts in addition (`upstream.ca`), or nothing.
     pub certificate_authorities: Option<PathBuf>,
+    /// The program with its arguments that does nothing but call [`crate::git::guard`] on its standard input; without one, runs of
+    /// git that are going on when this process is killed end by themselves only.
+    pub guardian: Vec<OsString>,
     /// Tokens by host, sent as basic authentication.
     pub tokens: Vec<HostToken>,
     /// Who is told what should not go unnoticed.

@@ -63,6 +63,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// End the runs of git of a server that is gone. The server starts this by itself.
+    #[command(hide = true)]
+    GuardGit,
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete in.

@@ -36,6 +36,10 @@ fn main() -> ExitCode {
         Command::Hash { paths, module, output } => {
             commands::hash::run(&paths, module.as_deref(), output.format)
         }
+        Command::GuardGit => {
+            larder_direct::git::guard(std::io::stdin());
+            Ok(())
+        }
         Command::Completions { shell } => commands::completions::run(shell),
     };
     match outcome {

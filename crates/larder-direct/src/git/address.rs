@@ -70,8 +70,8 @@ impl std::fmt::Debug for Address {
 }
 
 impl Address {
-    /// Reads a URL. `insecure` allows what others can listen to.
-    pub(super) fn parse(text: &str, insecure: bool) -> Result<Self, DirectError> {
+    /// Reads a URL.
+    pub(super) fn parse(text: &str) -> Result<Self, DirectError> {
         let refused = |why: &str| Err(DirectError::new(DirectFaultKind::Refused, why));
         if text.len() > 4096 || text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
             return refused("the URL of the repository holds characters that no URL has");
@@ -83,12 +83,6 @@ impl Address {
         let Some(scheme) = Scheme::parse(&scheme_text) else {
             return refused("git repositories are fetched by https and ssh only");
         };
-        if !scheme.is_safe() && !insecure {
-            return Err(DirectError::new(
-                DirectFaultKind::Refused,
-                format!("{}:// is not used for places that are not listed as insecure", scheme.protocol()),
-            ));
-        }
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let (info, host) =
             authority.rsplit_once('@').map_or((None, authority), |(info, host)| (Some(info), host));
@@ -192,12 +186,12 @@ mod tests {
             ),
         ];
         for (url, shown, argument) in table {
-            let address = Address::parse(url, false).expect(url);
+            let address = Address::parse(url).expect(url);
             assert_eq!(address.shown(), shown);
             assert_eq!(address.argument(), argument);
             assert!(!format!("{address:?}").contains("hush"));
         }
-        let address = Address::parse("https://me:hush%40x@git.corp.example/a", false).expect("parses");
+        let address = Address::parse("https://me:hush%40x@git.corp.example/a").expect("parses");
         assert_eq!(address.login(), Some(("me".into(), "hush@x".into())));
     }
 
@@ -227,16 +221,13 @@ mod tests {
             "ssh://$(touch x)/a",
             "ssh://`x`/a",
             "https://h%2e/a",
-            "http://h/a",
-            "git://h/a",
-            "file:///srv/a",
             "ftp://h/a",
         ] {
-            let error = Address::parse(url, false).expect_err(url);
+            let error = Address::parse(url).expect_err(url);
             assert_eq!(error.kind, DirectFaultKind::Refused, "{url}");
         }
         for url in ["http://h/a", "git://h/a", "file:///srv/a"] {
-            Address::parse(url, true).expect(url);
+            Address::parse(url).expect(url);
         }
     }
 }

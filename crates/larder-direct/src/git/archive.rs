@@ -31,8 +31,12 @@ impl Repository {
         path: &str,
         limit: u64,
     ) -> Result<Option<Bytes>, DirectError> {
-        // git takes what begins with dots for a path in a checkout, and there is none.
-        if path.contains(['\n', '\0']) || path.starts_with("./") || path.starts_with("../") {
+        // git takes what begins with dots or a slash for a path in a checkout, and there is none.
+        if path.contains(['\n', '\0'])
+            || path.starts_with('/')
+            || path.starts_with("./")
+            || path.starts_with("../")
+        {
             return Ok(None);
         }
         let (hash, reference) = self.commit_for(revision).await?;
@@ -44,6 +48,9 @@ impl Repository {
                 Box::pin(async {
                     let done =
                         self.run_local(&["cat-file", "--batch"], input.clone(), Output::Memory(most)).await?;
+                    if done.stdout.ends_with(b" missing\n") {
+                        return self.missing(&hash, path, done).await;
+                    }
                     if done.stopped == Some(super::run::Stopped::Flood) {
                         too_large.store(true, std::sync::atomic::Ordering::Relaxed);
                     }
@@ -69,6 +76,19 @@ impl Repository {
         }
         let content = Bytes::from(done.stdout).slice(end + 1..);
         Ok((content.len() >= size).then(|| content.slice(..size)))
+    }
+
+    /// Makes sure that a file is missing because the commit has none, and not because the mirror is damaged: to `cat-file` that is
+    /// the same.
+    async fn missing(&self, hash: &str, path: &str, done: Done) -> Result<Done, DirectError> {
+        let reference = commit_reference(hash);
+        let arguments = ["ls-tree", "-z", "--full-tree", "--end-of-options", &reference, "--", path];
+        let listed = self.run_local(&arguments, Vec::new(), Output::Memory(64 << 10)).await?;
+        match (listed.is_success(), listed.stdout.is_empty()) {
+            (true, true) => Ok(done),
+            (true, false) => Ok(listed.damaged()),
+            (false, _) => Ok(listed),
+        }
     }
 
     /// Packs a folder of a commit, or all of it, with the bytes that the go command would archive.

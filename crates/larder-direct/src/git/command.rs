@@ -16,7 +16,7 @@ use super::run::Job;
 use crate::settings::DirectSettings;
 
 /// Variables that a run on a mirror keeps; nothing in them leads git to a configuration or a program.
-const LOCAL_VARIABLES: &[&str] = &["PATH", "LD_LIBRARY_PATH", "TMPDIR"];
+const LOCAL_VARIABLES: &[&str] = &["PATH", "LD_LIBRARY_PATH", "TMPDIR", "GIT_EXEC_PATH"];
 /// Variables that are Larder's to decide in every run.
 const FORCED: &[&str] = &[
     "GIT_DIR",
@@ -27,9 +27,7 @@ const FORCED: &[&str] = &[
     "GIT_NAMESPACE",
     "GIT_CONFIG",
     "GIT_CONFIG_PARAMETERS",
-    "GIT_CONFIG_COUNT",
     "GIT_TEMPLATE_DIR",
-    "GIT_EXEC_PATH",
     "GIT_ATTR_SOURCE",
     "GIT_TRACE",
     "GIT_TRACE_PACKET",
@@ -223,10 +221,14 @@ impl Commands {
     fn add_login(&self, environment: &mut Vec<(OsString, OsString)>, address: &Address) {
         let Some((user, password)) = self.login(address) else { return };
         let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        // The operator may give configuration the same way.
+        let count = environment.iter().find(|(name, _)| name == "GIT_CONFIG_COUNT");
+        let count: u32 = count.and_then(|(_, value)| value.to_str()?.trim().parse().ok()).unwrap_or(0);
+        environment.retain(|(name, _)| name != "GIT_CONFIG_COUNT");
         let mut set = |name: &str, value: String| environment.push((name.into(), value.into()));
-        set("GIT_CONFIG_COUNT", "1".into());
-        set("GIT_CONFIG_KEY_0", format!("http.{}/.extraHeader", address.origin()));
-        set("GIT_CONFIG_VALUE_0", format!("Authorization: Basic {encoded}"));
+        set("GIT_CONFIG_COUNT", (count + 1).to_string());
+        set(&format!("GIT_CONFIG_KEY_{count}"), format!("http.{}/.extraHeader", address.origin()));
+        set(&format!("GIT_CONFIG_VALUE_{count}"), format!("Authorization: Basic {encoded}"));
     }
 }
 

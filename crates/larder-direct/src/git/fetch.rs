@@ -11,7 +11,7 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use super::mirror::{commit_reference, storage_fault};
 use super::refs::is_fetchable;
 use super::repository::{Failure, Repository};
-use super::run::Output;
+use super::run::{Done, Output};
 use super::said::Meaning;
 use crate::error::DirectError;
 
@@ -23,8 +23,8 @@ const SAID: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: Mutex<Vec<Waiting>>,
-    /// Held by the one who fetches. Holds the sum of the references at the last fetch of everything.
-    fetching: Arc<AsyncMutex<Option<String>>>,
+    /// Held by the one who fetches.
+    fetching: Arc<AsyncMutex<()>>,
 }
 
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Repository {
     }
 
     async fn work(&self) {
-        let mut fetching = Arc::clone(&self.state.queue.fetching).lock_owned().await;
+        let _fetching = Arc::clone(&self.state.queue.fetching).lock_owned().await;
         loop {
             let batch: Vec<Waiting> = {
                 let mut waiting = self.state.queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,11 +70,11 @@ impl Repository {
             if batch.is_empty() {
                 return;
             }
-            self.serve(batch, &mut fetching).await;
+            self.serve(batch).await;
         }
     }
 
-    async fn serve(&self, batch: Vec<Waiting>, everything: &mut Option<String>) {
+    async fn serve(&self, batch: Vec<Waiting>) {
         let mut commits: Vec<(String, String)> = Vec::new();
         for waiting in &batch {
             if let Want::Commit { hash, reference } = &waiting.want
@@ -84,21 +84,19 @@ impl Repository {
                 commits.push((hash.clone(), reference.clone()));
             }
         }
-        let mut outcome = if commits.is_empty() { Ok(()) } else { self.repaired(&commits, everything).await };
+        let mut outcome = if commits.is_empty() { Ok(()) } else { self.repaired(&commits).await };
+        self.mirrors.keep_budget(&self.state.mirror);
         let one_by_one = outcome.is_err() && commits.len() > 1;
         for waiting in batch {
             let result = match &waiting.want {
                 Want::Commit { hash, .. } if self.state.mirror.holds(hash) => Ok(()),
                 Want::Commit { hash, reference } if one_by_one => {
-                    self.repaired(&[(hash.clone(), reference.clone())], everything).await
+                    self.repaired(&[(hash.clone(), reference.clone())]).await
                 }
                 Want::Commit { .. } => outcome.clone(),
-                Want::Everything { sum } if everything.as_ref() == Some(sum) => Ok(()),
+                Want::Everything { sum } if self.state.mirror.holds_history(sum) => Ok(()),
                 Want::Everything { sum } => {
-                    outcome = self.everything().await.map_err(|failure| failure.error);
-                    if outcome.is_ok() {
-                        *everything = Some(sum.clone());
-                    }
+                    outcome = self.everything(Some(sum)).await.map_err(|failure| failure.error);
                     outcome.clone()
                 }
             };
@@ -108,23 +106,28 @@ impl Repository {
     }
 
     /// Fetches commits; a damaged mirror is thrown away and made anew, once.
-    async fn repaired(
-        &self,
-        commits: &[(String, String)],
-        everything: &mut Option<String>,
-    ) -> Result<(), DirectError> {
+    async fn repaired(&self, commits: &[(String, String)]) -> Result<(), DirectError> {
+        let before = self.state.mirror.holds_any();
         let mut outcome = self.commits(commits).await;
-        if outcome.as_ref().is_err_and(|failure| failure.meaning == Meaning::Damaged) {
+        let anew = match &outcome {
+            Err(Failure { meaning: Meaning::Damaged, .. }) => true,
+            // What was fetched earlier has to go to let the new in.
+            Err(Failure { meaning: Meaning::TooLarge, .. }) => before,
+            _ => false,
+        };
+        if anew {
             self.rebuild().await?;
-            *everything = None;
             outcome = self.commits(commits).await;
+        }
+        if outcome.as_ref().is_err_and(|failure| failure.meaning == Meaning::TooLarge) {
+            self.rebuild().await?;
         }
         match outcome {
             Ok(()) => Ok(()),
             Err(failure) if commits.len() == 1 && failure.meaning.is_about_the_way() => {
                 // The go command does the same: whatever the server dislikes, it may still give everything.
                 let (hash, _) = &commits[0];
-                self.everything().await.map_err(|second| match failure.meaning {
+                self.everything(None).await.map_err(|second| match failure.meaning {
                     Meaning::NoRevision => failure.error.clone(),
                     _ => second.error,
                 })?;
@@ -151,15 +154,17 @@ impl Repository {
         arguments.extend(refspecs.iter().map(String::as_str));
         let done = self.run_network(true, &arguments, Output::Memory(SAID)).await.map_err(other)?;
         if !done.is_success() {
-            return Err(self.failure("fetch from", &done));
+            return Err(self.fetch_failure("fetch from", &done));
         }
+        self.check_size().await?;
         let hashes: Vec<&str> = commits.iter().map(|(hash, _)| hash.as_str()).collect();
         self.drop_misnamed(&hashes).await
     }
 
-    /// Fetches all branches and tags with their history.
-    async fn everything(&self) -> Result<(), Failure> {
-        let _used = self.prepare(40).await?;
+    /// Fetches all branches and tags with their history, and notes the sum of the references that this was done for.
+    async fn everything(&self, sum: Option<&str>) -> Result<(), Failure> {
+        let digits = self.refs().await.map_err(other)?.hash_digits();
+        let _used = self.prepare(digits).await?;
         let url = self.state.address.argument();
         let mut arguments = FETCH.to_vec();
         arguments.push("--prune");
@@ -169,7 +174,33 @@ impl Repository {
         arguments.extend(["--end-of-options", &url]);
         arguments.extend(["+refs/heads/*:refs/larder/all/heads/*", "+refs/tags/*:refs/larder/all/tags/*"]);
         let done = self.run_network(true, &arguments, Output::Memory(SAID)).await.map_err(other)?;
-        if done.is_success() { Ok(()) } else { Err(self.failure("fetch the history of", &done)) }
+        if !done.is_success() {
+            return Err(self.fetch_failure("fetch the history of", &done));
+        }
+        if let Some(sum) = sum {
+            self.state.mirror.note_history(sum);
+        }
+        self.check_size().await
+    }
+
+    /// Finds out whether a mirror has become too large, in case it grew too fast for whoever looked meanwhile.
+    async fn check_size(&self) -> Result<(), Failure> {
+        let (folder, limit) = (self.state.mirror.folder.clone(), self.mirrors.settings.repository_limit);
+        let size =
+            tokio::task::spawn_blocking(move || super::disk::size_of(&folder)).await.unwrap_or_default();
+        if size > limit { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    /// Judges a fetch that failed, and clears away at once what it left: it may be large, and the disk may be full.
+    fn fetch_failure(&self, doing: &str, done: &Done) -> Failure {
+        let full = super::disk::size_of(&self.state.mirror.folder) >= self.mirrors.settings.repository_limit;
+        self.state.mirror.sweep();
+        // A git that was cut short at its limit says no more than that something went wrong.
+        let failure = if full { self.too_large() } else { self.failure(doing, done) };
+        if failure.meaning == Meaning::DiskFull {
+            self.mirrors.give_back();
+        }
+        failure
     }
 
     /// Makes the mirror if need be, clears it of leftovers, and keeps it from being thrown away meanwhile.
@@ -189,7 +220,7 @@ impl Repository {
     /// Throws the mirror away once nobody uses it.
     pub(super) async fn rebuild(&self) -> Result<(), DirectError> {
         let _alone = Arc::clone(&self.state.in_use).write_owned().await;
-        tracing::warn!(repository = %self.url(), "the mirror of {} is damaged and is made anew", self.url());
+        tracing::warn!(repository = %self.url(), "the mirror of {} can't be used as it is and is made anew", self.url());
         let mirror = self.state.mirror.clone();
         let removed = tokio::task::spawn_blocking(move || mirror.remove()).await;
         removed.unwrap_or(Ok(())).map_err(|error| storage_fault("remove a damaged mirror", &error))

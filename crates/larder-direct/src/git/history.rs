@@ -2,16 +2,22 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use larder_module::semver;
+use larder_upstream::DirectFaultKind;
+use tokio::sync::OwnedRwLockReadGuard;
 
 use super::fetch::Want;
 use super::repository::Repository;
 use super::run::Output;
+use super::said::Meaning;
 use crate::error::DirectError;
 
 /// What `rev-list` may say: more than any real history.
 const LIMIT: usize = 2 << 30;
+/// How often a mirror is made that is thrown away before it is used.
+const ATTEMPTS: usize = 3;
 
 impl Repository {
     /// Returns the highest allowed tag, by version, whose commit is an ancestor of a revision or the revision itself; nothing if
@@ -44,9 +50,8 @@ impl Repository {
         if candidates.is_empty() {
             return Ok(None);
         }
-        self.fetch(Want::Everything { sum: refs.sum() }).await?;
         let mut best: Option<String> = None;
-        self.ancestors(&commit.hash, &mut |hash| {
+        self.ancestors(&refs.sum(), &commit.hash, &mut |hash| {
             if let Some(tag) = candidates.remove(hash)
                 && best.as_ref().is_none_or(|best| is_higher(&tag, best, prefix))
             {
@@ -70,9 +75,8 @@ impl Repository {
         if commit.hash == ancestor {
             return Ok(true);
         }
-        self.fetch(Want::Everything { sum: refs.sum() }).await?;
         let mut found = false;
-        self.ancestors(&commit.hash, &mut |hash| {
+        self.ancestors(&refs.sum(), &commit.hash, &mut |hash| {
             found = hash == ancestor;
             !found
         })
@@ -80,17 +84,43 @@ impl Repository {
         Ok(found)
     }
 
+    /// Makes sure that all history is in the mirror as long as what is returned is held.
+    pub(super) async fn history(&self, sum: &str) -> Result<OwnedRwLockReadGuard<()>, DirectError> {
+        for _ in 0..ATTEMPTS {
+            self.fetch(Want::Everything { sum: sum.to_owned() }).await?;
+            let used = Arc::clone(&self.state.in_use).read_owned().await;
+            if self.state.mirror.holds_history(sum) {
+                return Ok(used);
+            }
+        }
+        let text = format!("the mirror of {} is thrown away faster than it is made", self.url());
+        Err(DirectError::new(DirectFaultKind::StorageFull, text))
+    }
+
     /// Walks from a commit to all of its ancestors until `each` has seen enough.
     async fn ancestors(
         &self,
+        sum: &str,
         hash: &str,
         each: &mut (dyn FnMut(&str) -> bool + Send),
     ) -> Result<(), DirectError> {
-        let mut line = |line: &[u8]| std::str::from_utf8(line).is_ok_and(&mut *each);
         let arguments = ["rev-list", "--end-of-options", hash];
-        let _used = self.state.in_use.read().await;
-        let done = self.run_local(&arguments, Vec::new(), Output::Lines(LIMIT, &mut line)).await?;
-        if done.is_success() { Ok(()) } else { Err(self.failure("read the history of", &done).error) }
+        let mut again = true;
+        loop {
+            let used = self.history(sum).await?;
+            let mut line = |line: &[u8]| std::str::from_utf8(line).is_ok_and(&mut *each);
+            let done = self.run_local(&arguments, Vec::new(), Output::Lines(LIMIT, &mut line)).await?;
+            if done.is_success() {
+                return Ok(());
+            }
+            let failure = self.failure("read the history of", &done);
+            if !again || !matches!(failure.meaning, Meaning::Damaged | Meaning::NoRevision) {
+                return Err(failure.error);
+            }
+            again = false;
+            drop(used);
+            self.rebuild().await?;
+        }
     }
 }
 

@@ -14,8 +14,12 @@ use sha2::{Digest as _, Sha256};
 use super::address::Address;
 use crate::error::DirectError;
 
-/// The marker of a folder that was made whole; its time is that of the last use.
+/// The marker of a folder that was made whole.
 const MARKER: &str = "larder";
+/// A file whose time is that of the last use.
+const USED: &str = "larder-used";
+/// The sum of the references whose history is here.
+const HISTORY: &str = "larder-history";
 /// The layout that this code writes. Folders of another one are thrown away.
 const LAYOUT: &str = "larder mirror 1";
 const ATTRIBUTES: &str = "* -export-subst -export-ignore\n";
@@ -121,21 +125,37 @@ impl Mirror {
     }
 
     /// Notes that it was used.
-    pub(super) fn touch(&self, now: SystemTime) {
-        if let Ok(marker) = fs_err::OpenOptions::new().append(true).open(self.folder.join(MARKER)) {
-            // Without it, eviction knows less, and nothing else happens.
-            marker.file().set_modified(now).ok();
-        }
+    pub(super) fn touch(&self) {
+        // Without it, eviction knows less, and nothing else happens.
+        fs_err::write(self.folder.join(USED), "\n").ok();
     }
 
     /// Returns when it was last used.
     pub(super) fn last_used(&self) -> Option<SystemTime> {
-        fs_err::metadata(self.folder.join(MARKER)).and_then(|metadata| metadata.modified()).ok()
+        let time =
+            |name| fs_err::metadata(self.folder.join(name)).and_then(|metadata| metadata.modified()).ok();
+        time(USED).or_else(|| time(MARKER))
     }
 
     /// Reports whether a commit is here with all its files.
     pub(super) fn holds(&self, hash: &str) -> bool {
         self.folder.join(commit_reference(hash)).exists()
+    }
+
+    /// Reports whether there is any commit here.
+    pub(super) fn holds_any(&self) -> bool {
+        entries(&self.folder.join("refs/larder/c")).next().is_some()
+    }
+
+    /// Reports whether the history of all branches and tags is here, as it was when the references had this sum.
+    pub(super) fn holds_history(&self, sum: &str) -> bool {
+        fs_err::read_to_string(self.folder.join(HISTORY)).is_ok_and(|known| known == sum)
+    }
+
+    /// Notes that the history of all branches and tags is here.
+    pub(super) fn note_history(&self, sum: &str) {
+        // Without it, the same is fetched again.
+        fs_err::write(self.folder.join(HISTORY), sum).ok();
     }
 
     /// Reports whether some of the history is cut off.
@@ -170,7 +190,7 @@ fn sweep_locks(folder: &Path) {
     }
 }
 
-fn remove_any(path: &Path) {
+pub(super) fn remove_any(path: &Path) {
     // What can't be removed now is tried again before the next fetch.
     if fs_err::remove_file(path).is_err() {
         fs_err::remove_dir_all(path).ok();

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use larder_upstream::DirectFaultKind;
 
 use super::address::Address;
+use super::authorities;
+use super::budget::Budget;
 use super::command::{Commands, Contact};
 use super::guardian::Guardian;
 use super::mirror::{self, Mirror, storage_fault};
@@ -28,9 +30,11 @@ pub struct Mirrors {
     pub(super) commands: Commands,
     pub(super) runner: Runner,
     operator: Operator,
-    repositories: Mutex<HashMap<String, Arc<State>>>,
+    pub(super) budget: Budget,
+    pub(super) repositories: Mutex<HashMap<String, Arc<State>>>,
     /// Held as long as this process works on the folder.
     lock: Mutex<Option<File>>,
+    authorities: Mutex<Option<PathBuf>>,
 }
 
 impl Mirrors {
@@ -38,10 +42,16 @@ impl Mirrors {
     pub fn new(settings: Arc<DirectSettings>) -> Arc<Self> {
         Arc::new(Self {
             commands: Commands::new(Arc::clone(&settings)),
-            runner: Runner::new(settings.program.clone(), settings.processes, Guardian::default()),
+            runner: Runner::new(
+                settings.program.clone(),
+                settings.processes,
+                Guardian::new(settings.guardian.clone()),
+            ),
             operator: Operator::default(),
+            budget: Budget::default(),
             repositories: Mutex::default(),
             lock: Mutex::default(),
+            authorities: Mutex::default(),
             settings,
         })
     }
@@ -52,7 +62,7 @@ impl Mirrors {
     ///
     /// Fails for a URL that is not asked.
     pub fn repository(self: &Arc<Self>, place: &RepositoryPlace) -> Result<Repository, DirectError> {
-        let address = Address::parse(&place.url, place.insecure)?;
+        let address = Address::parse(&place.url)?;
         let name = mirror::folder_name(&address);
         let mut repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
         if repositories.len() >= REMEMBERED {
@@ -82,7 +92,7 @@ impl Mirrors {
     ///
     /// Fails for a URL that git must not be given, and when git can't be run.
     pub async fn rewritten(&self, url: &str) -> Result<String, DirectError> {
-        let address = Address::parse(url, true)?;
+        let address = Address::parse(url)?;
         if !self.configuration().await?.rewrites {
             return Ok(url.to_owned());
         }
@@ -124,13 +134,14 @@ impl Mirrors {
         output: Output<'_>,
     ) -> Result<Done, DirectError> {
         let configuration = self.configuration().await?;
-        let authorities = self.settings.certificate_authorities.as_deref();
+        self.check_protocol(address, place, &configuration).await?;
+        let authorities = if configuration.own_authorities { None } else { self.authorities()? };
         let contact = Contact {
             address,
             insecure: place.insecure,
             pinned: &place.pinned,
             own_ssh: configuration.own_ssh,
-            authorities: authorities.filter(|_| !configuration.own_authorities),
+            authorities: authorities.as_deref(),
         };
         let folder = match mirror {
             Some(mirror) => &mirror.folder,
@@ -139,6 +150,39 @@ impl Mirrors {
         let mut job = self.commands.network(folder, mirror.is_some(), contact, arguments);
         job.growth = mirror.map(|mirror| (mirror.folder.clone(), self.settings.repository_limit));
         self.runner.run(job, output).await
+    }
+
+    /// Refuses what others can listen to, unless the place is listed or the operator's own configuration of git says so.
+    async fn check_protocol(
+        &self,
+        address: &Address,
+        place: &RepositoryPlace,
+        configuration: &OperatorConfiguration,
+    ) -> Result<(), DirectError> {
+        let protocol = address.scheme.protocol();
+        if address.scheme.is_safe()
+            || place.insecure
+            || configuration.allowed.iter().any(|allowed| allowed == protocol)
+            || (configuration.rewrites && self.rewritten(&place.url).await? != place.url)
+        {
+            return Ok(());
+        }
+        let text = format!(
+            "{} is not asked: {protocol} is not used for places that are not listed",
+            address.shown()
+        );
+        Err(DirectError::new(DirectFaultKind::Refused, text))
+    }
+
+    /// Returns the file with all certificate authorities, if there are others than the system's.
+    fn authorities(&self) -> Result<Option<PathBuf>, DirectError> {
+        let Some(added) = &self.settings.certificate_authorities else { return Ok(None) };
+        let folder = self.ready_folder()?;
+        let mut known = self.authorities.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_none_or(|path| !path.exists()) {
+            *known = Some(authorities::together(folder, added)?);
+        }
+        Ok(known.clone())
     }
 
     /// Makes the folder and takes its lock, once.
@@ -180,7 +224,7 @@ impl Mirrors {
             let name = name.to_string_lossy();
             if name.starts_with(".making-") || name.starts_with(".trash-") {
                 // Tried again at the next start.
-                fs_err::remove_dir_all(entry.path()).ok();
+                super::mirror::remove_any(&entry.path());
             }
         }
     }

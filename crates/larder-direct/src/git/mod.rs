@@ -9,6 +9,8 @@
 
 mod address;
 mod archive;
+mod authorities;
+mod budget;
 mod command;
 mod disk;
 mod fetch;
@@ -24,6 +26,8 @@ mod revision;
 mod run;
 mod said;
 
+pub use budget::DiskUse;
+pub use guardian::guard;
 pub use mirrors::Mirrors;
 pub use repository::Repository;
 pub use run::RunCounts;

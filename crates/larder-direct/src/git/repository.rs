@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use larder_upstream::DirectFaultKind;
 use tokio::sync::RwLock;
@@ -18,6 +19,8 @@ use crate::error::DirectError;
 
 /// How many commit times are remembered for one repository.
 const REMEMBERED_TIMES: usize = 10_000;
+/// How often the use of a mirror is noted on disk.
+const TOUCH: Duration = Duration::from_secs(60);
 
 /// One repository. Cloning is cheap; clones share fetches and what is known.
 #[derive(Clone, Debug)]
@@ -38,6 +41,7 @@ pub(super) struct State {
     /// Read by whoever uses the mirror, written by who throws it away.
     pub(super) in_use: Arc<RwLock<()>>,
     times: Mutex<HashMap<Box<str>, i64>>,
+    touched: Mutex<Option<Instant>>,
 }
 
 /// A run that failed: what it is about, and the failure for whoever asked.
@@ -58,6 +62,7 @@ impl State {
             queue: Queue::default(),
             in_use: Arc::default(),
             times: Mutex::default(),
+            touched: Mutex::default(),
         }
     }
 
@@ -75,6 +80,15 @@ impl State {
             insecure: false,
             pinned: Vec::new(),
         })
+    }
+
+    /// Notes now and then that the mirror is used.
+    fn touch(&self) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        if touched.is_none_or(|touched| touched.elapsed() > TOUCH) {
+            self.mirror.touch();
+            *touched = Some(Instant::now());
+        }
     }
 
     pub(super) fn time_of(&self, hash: &str) -> Option<i64> {
@@ -114,9 +128,17 @@ impl Repository {
         input: Vec<u8>,
         output: Output<'_>,
     ) -> Result<Done, DirectError> {
+        self.state.touch();
         let mut job = self.mirrors.commands.local(&self.state.mirror.folder, arguments);
         job.input = input;
         self.mirrors.runner.run(job, output).await
+    }
+
+    /// The failure of a repository that takes more of the disk than it may.
+    pub(super) fn too_large(&self) -> Failure {
+        let limit = self.mirrors.settings.repository_limit >> 20;
+        let text = format!("{} is larger than the {limit} MiB that one repository may take", self.url());
+        Failure { meaning: Meaning::TooLarge, error: DirectError::new(DirectFaultKind::StorageFull, text) }
     }
 
     /// Judges a run that failed.
@@ -137,11 +159,7 @@ impl Repository {
             Some(Stopped::Flood) => {
                 return fail(Meaning::Flood, DirectFaultKind::Broken, "git said more than it may".into());
             }
-            Some(Stopped::Growth) => {
-                let limit = self.mirrors.settings.repository_limit >> 20;
-                let what = format!("it is larger than the {limit} MiB that one repository may take");
-                return fail(Meaning::TooLarge, DirectFaultKind::StorageFull, what);
-            }
+            Some(Stopped::Growth) => return self.too_large(),
             Some(Stopped::Enough) | None => {}
         }
         let login = self.mirrors.commands.login(&self.state.address);

@@ -114,16 +114,25 @@ impl Repository {
         if digits.len() == refs.hash_digits() && self.state.mirror.holds(digits) {
             return Ok(digits.to_owned());
         }
-        self.fetch(Want::Everything { sum: refs.sum() }).await?;
         let name = format!("{digits}^{{commit}}");
         let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &name];
-        let done = self.run_local(&arguments, Vec::new(), Output::Memory(4096)).await?;
-        let found = String::from_utf8_lossy(&done.stdout).trim().to_owned();
-        if !done.is_success() || !is_hash(&found) {
-            return Err(self.no_revision(digits));
+        let sum = refs.sum();
+        let mut again = true;
+        loop {
+            let used = self.history(&sum).await?;
+            let done = self.run_local(&arguments, Vec::new(), Output::Memory(4096)).await?;
+            let found = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+            if done.is_success() && is_hash(&found) {
+                self.name_commit(&found).await?;
+                return Ok(found);
+            }
+            if !again || self.failure("read the history of", &done).meaning != Meaning::Damaged {
+                return Err(self.no_revision(digits));
+            }
+            again = false;
+            drop(used);
+            self.rebuild().await?;
         }
-        self.name_commit(&found).await?;
-        Ok(found)
     }
 
     /// Returns a commit's time.

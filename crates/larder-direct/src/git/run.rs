@@ -93,6 +93,14 @@ impl Done {
     }
 }
 
+impl Done {
+    /// Returns the same run as one that found the mirror damaged.
+    pub(super) fn damaged(self) -> Self {
+        let status = ExitStatus::from_raw(128 << 8);
+        Self { status, stderr: "fatal: missing object".to_owned(), ..self }
+    }
+}
+
 /// How often git was run and is running, for metrics.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct RunCounts {
@@ -167,7 +175,7 @@ impl Runner {
         let mut child = self.spawn(&job, &output)?;
         let _running = Running::new(&self.counters);
         let group = Group::of(&child, &self.guardian);
-        restrain(group.pid, &output);
+        restrain(group.pid, &job, &output);
         let input = feed(child.stdin.take(), std::mem::take(&mut job.input));
         let stdout = child.stdout.take();
         let stderr = child.stderr.take();
@@ -309,7 +317,7 @@ impl Drop for Group<'_> {
 
 /// Lowers the priority and sets limits that hold for all that git starts. Each is a bound on damage, so a kernel that refuses one
 /// costs nothing but the bound.
-fn restrain(pid: Option<Pid>, output: &Output<'_>) {
+fn restrain(pid: Option<Pid>, job: &Job<'_>, output: &Output<'_>) {
     let Some(pid) = pid else { return };
     let limit = |resource, most: u64| {
         let new = Rlimit { current: Some(most), maximum: Some(most) };
@@ -320,6 +328,8 @@ fn restrain(pid: Option<Pid>, output: &Output<'_>) {
     limit(Resource::Data, MEMORY);
     if let Output::File(_, most) = output {
         limit(Resource::Fsize, most.saturating_add(1));
+    } else if let Some((_, most)) = &job.growth {
+        limit(Resource::Fsize, *most);
     }
 }
 

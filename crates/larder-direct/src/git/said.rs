@@ -105,7 +105,7 @@ impl Meaning {
             Self::NoFiles => "there is no such folder",
             Self::Damaged => "the mirror is damaged",
             Self::Flood => "it said too much",
-            Self::TooLarge => "it is too large",
+            Self::TooLarge => "it is larger than one repository may be",
             Self::Other | Self::Unknown => "git failed",
         }
     }
@@ -120,7 +120,8 @@ impl Meaning {
 const TABLE: &[(&[&str], Meaning)] = &[
     (&["no space left on device"], Meaning::DiskFull),
     (&["disk quota exceeded"], Meaning::DiskFull),
-    (&["file too large"], Meaning::DiskFull),
+    (&["file too large"], Meaning::TooLarge),
+    (&["died of signal 25"], Meaning::TooLarge),
     (&["did not match any files"], Meaning::NoFiles),
     // ssh speaks before git does.
     (&["host key verification failed"], Meaning::HostKey),
@@ -234,6 +235,7 @@ const TABLE: &[(&[&str], Meaning)] = &[
     (&["could not parse object"], Meaning::Damaged),
     (&["bad tree object"], Meaning::Damaged),
     (&["bad object"], Meaning::Damaged),
+    (&["not a tree object"], Meaning::Damaged),
     (&["missing object"], Meaning::Damaged),
     (&["missing blob"], Meaning::Damaged),
     (&["unable to find all commit-graph"], Meaning::Damaged),
@@ -274,7 +276,10 @@ pub(super) fn meaning(stderr: &str) -> Meaning {
         })
     };
     let found = TABLE.iter().find(|(parts, meaning)| {
-        fits(parts, matches!(meaning, Meaning::DiskFull | Meaning::Damaged | Meaning::NoFiles))
+        fits(
+            parts,
+            matches!(meaning, Meaning::DiskFull | Meaning::TooLarge | Meaning::Damaged | Meaning::NoFiles),
+        )
     });
     found.map_or(Meaning::Unknown, |(_, meaning)| *meaning)
 }

@@ -48,6 +48,7 @@ pub fn settings(folder: &Path) -> DirectSettings {
             ("GIT_CONFIG_NOSYSTEM".into(), "1".into()),
         ],
         certificate_authorities: None,
+        guardian: Vec::new(),
         tokens: Vec::new(),
         observer: Arc::new(Noted::default()),
     }

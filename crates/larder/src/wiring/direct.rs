@@ -102,6 +102,8 @@ fn settings(
         no_proxy: Patterns::parse(config.go_setting("GONOPROXY")),
         environment: passed_on(config, environment),
         certificate_authorities: None,
+        // This very program, even if its file has been replaced meanwhile.
+        guardian: vec!["/proc/self/exe".into(), "guard-git".into()],
         tokens: tokens(config, environment, problems),
         observer,
     }
