@@ -68,9 +68,10 @@ impl Direct {
     /// Fails when what fetches go-import pages can't be set up.
     pub fn new(settings: DirectSettings, upstreams: Upstreams) -> Result<Self, DirectError> {
         let settings = Arc::new(settings);
-        let discovery = Discovery::new(Arc::clone(&settings))?;
         let mirrors = Mirrors::new(Arc::clone(&settings));
-        let listed = ListedHosts::new(&settings.listed_hosts);
+        let git = Arc::new(Arc::clone(&mirrors));
+        let discovery = Discovery::new(Arc::clone(&settings), upstreams.clone(), git);
+        let listed = discovery.listed().clone();
         let shared = Shared { settings, discovery, mirrors, upstreams, listed, ledgers: Mutex::default() };
         Ok(Self {
             shared: Arc::new(shared),

@@ -33,6 +33,22 @@ impl DirectError {
     pub fn is_absence(&self) -> bool {
         matches!(self.kind, DirectFaultKind::Absent | DirectFaultKind::Invalid)
     }
+
+    /// Reports whether the answer could be another one in a moment, with nobody changing anything.
+    pub fn is_outage(&self) -> bool {
+        match self.kind {
+            DirectFaultKind::Unreachable
+            | DirectFaultKind::TimedOut
+            | DirectFaultKind::Saturated
+            | DirectFaultKind::Broken => true,
+            DirectFaultKind::Absent
+            | DirectFaultKind::Invalid
+            | DirectFaultKind::LoginNeeded
+            | DirectFaultKind::CredentialsRefused
+            | DirectFaultKind::Refused
+            | DirectFaultKind::StorageFull => false,
+        }
+    }
 }
 
 impl From<DirectError> for Refusal {

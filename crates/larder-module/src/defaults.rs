@@ -12,6 +12,9 @@ pub const GOSUMDB_ALIAS: &str = "sum.golang.google.cn";
 /// Where [`GOSUMDB_ALIAS`] reaches the public checksum database.
 pub const GOSUMDB_ALIAS_URL: &str = "https://sum.golang.google.cn";
 
+/// `GOVCS` where nothing sets it, and what follows every value of it.
+pub const GOVCS: &str = "private:all,public:git|hg";
+
 /// The checksum databases whose key the go command knows, as (name, key).
 pub const KNOWN_GOSUMDB: &[(&str, &str)] =
     &[(GOSUMDB, "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8")];
