@@ -1,7 +1,7 @@
 //! The handler: parse, ask the engine, describe the reply.
 //!
 //! There is no router: every module path, however many slashes it has, goes to the one parser in
-//! `larder-module`, and besides it there are seven fixed pages.
+//! `larder-module`, and besides it there are eight fixed pages.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use http::{Method, Request, Response, StatusCode, Version, request::Parts};
-use larder_cache::{Access, Engine, Failure, Metrics, Served};
+use larder_cache::{Access, Engine, Failure, Finding, Metrics, Served};
 use larder_module::path::ModulePath;
 use larder_module::request::{ChecksumRequest, ObjectKind, ProxyRequest};
 use larder_module::version::{ModuleVersion, Query};
@@ -19,6 +19,7 @@ use larder_upstream::{Instance, Trail};
 use crate::access_log::{Line, RequestId, RequestLog};
 use crate::body::ReplyBody;
 use crate::connection::Connection;
+use crate::findings;
 use crate::known::{KnownPath, KnownPaths};
 use crate::log_writer::AccessLog;
 use crate::metrics::HttpMetrics;
@@ -63,6 +64,8 @@ pub trait Backend: Send + Sync + 'static {
         request: &ChecksumRequest,
         access: &Access,
     ) -> impl Future<Output = Result<Served, Failure>> + Send;
+    /// Returns the newest findings, newest first; those about private modules only if the client may see such.
+    fn findings(&self, is_private_ok: bool, limit: usize) -> impl Future<Output = Vec<Finding>> + Send;
     /// Renders all figures as OpenMetrics text.
     fn render_metrics(&self) -> String;
     /// Reports why the store can't be written, if it can't. Upstreams play no part in readiness.
@@ -93,6 +96,10 @@ impl Backend for Arc<Engine> {
         access: &Access,
     ) -> Result<Served, Failure> {
         Engine::checksum(self, database, request, access).await
+    }
+
+    async fn findings(&self, is_private_ok: bool, limit: usize) -> Vec<Finding> {
+        Engine::findings(self, is_private_ok, limit).await
     }
 
     fn render_metrics(&self) -> String {
@@ -312,6 +319,11 @@ impl<B: Backend> App<B> {
             Target::Metrics => {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 reply::page(HeaderValue::from_static(kind), NO_STORE, self.backend.render_metrics(), asked)
+            }
+            Target::Findings => {
+                let found = self.backend.findings(is_private_ok, findings::SHOWN).await;
+                let kind = HeaderValue::from_static("application/json");
+                reply::page(kind, NO_STORE, findings::render(&found), asked)
             }
             Target::Protocol { .. } => reply::refused(&Refusal::NoSuchPage, asked, &self.base_path),
         }

@@ -8,6 +8,7 @@ mod access_log;
 mod app;
 mod body;
 mod connection;
+mod findings;
 mod io;
 mod known;
 mod log_form;

@@ -32,6 +32,7 @@ pub(crate) enum Target {
     Ready,
     Version,
     Metrics,
+    Findings,
     Protocol { path: Arc<KnownPath>, cached_only: bool },
 }
 
@@ -194,6 +195,7 @@ fn find(path: &str, stored_only: bool, known: &KnownPaths) -> Result<Target, Ref
             "readyz" => Ok(Target::Ready),
             "version" => Ok(Target::Version),
             "metrics" => Ok(Target::Metrics),
+            "api/v1/findings" => Ok(Target::Findings),
             "style.css" => Ok(Target::Style),
             _ => Err(Refusal::NoSuchPage),
         };
@@ -349,6 +351,7 @@ mod tests {
             ("/-/readyz", Target::Ready),
             ("/-/version", Target::Version),
             ("/-/metrics", Target::Metrics),
+            ("/-/api/v1/findings", Target::Findings),
             ("/robots.txt", Target::Robots),
         ] {
             assert_eq!(ask("GET", path, &[]), Ok(want.clone()), "{path}");

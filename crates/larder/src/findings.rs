@@ -9,7 +9,7 @@ use larder_store::Store;
 use tracing::{error, warn};
 
 /// The word for a tag that moved, in the store's events and wherever they are shown.
-const TAG_MOVED: &str = "tag-moved";
+pub(crate) const TAG_MOVED: &str = "tag-moved";
 
 /// Changes that are remembered as told; the store knows of more.
 const REMEMBERED: usize = 4_096;

@@ -146,6 +146,29 @@ async fn a_private_name_is_told_to_version_control_alone() {
 }
 
 #[tokio::test]
+async fn findings_about_private_modules_are_shown_to_private_clients() {
+    let mut setup = Setup::chain("off");
+    setup.private = vec![("git.corp.example", "direct".to_owned())];
+    let world = setup.start();
+    for (kind, subject) in [
+        ("checksum-security", "sum.example.com"),
+        ("quarantined", "example.com/a@v1.0.0.zip"),
+        ("tag-moved", "git.corp.example/a@v1.0.0"),
+        ("tag-moved", "no path at all@v1.0.0"),
+    ] {
+        assert!(world.store.record_change(kind, subject, "first"));
+        assert!(!world.store.record_change(kind, subject, "first"), "it is no change");
+    }
+    assert!(world.store.record_change("tag-moved", "git.corp.example/a@v1.0.0", "second"));
+    let all = world.engine.findings(true, 9).await;
+    assert_eq!((all.len(), all[0].detail.as_str()), (5, "second"));
+    assert_eq!(world.engine.findings(true, 2).await, all[..2]);
+    let shown = world.engine.findings(false, 9).await;
+    let subjects: Vec<_> = shown.iter().map(|finding| finding.subject.as_str()).collect();
+    assert_eq!(subjects, ["example.com/a@v1.0.0.zip", "sum.example.com"]);
+}
+
+#[tokio::test]
 async fn its_word_on_the_latest_version_is_final() {
     let repositories = FakeRepositories::new();
     repositories.has(&format!("/{A}/@v/list"), "v1.0.0\n");

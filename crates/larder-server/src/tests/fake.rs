@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use larder_cache::{Access, Body, Content, Failure, Outcome, Reason, Served};
+use larder_cache::{Access, Body, Content, Failure, Finding, Outcome, Reason, Served};
 use larder_module::path::ModulePath;
 use larder_module::request::{ChecksumRequest, ObjectKind};
 use larder_module::version::{ModuleVersion, Query};
@@ -159,6 +159,19 @@ impl Backend for Arc<Fake> {
             ChecksumRequest::Tile(_) => "tile".to_owned(),
         };
         self.reply(format!("/sumdb/{database}/{rest}"), access).await
+    }
+
+    async fn findings(&self, is_private_ok: bool, _limit: usize) -> Vec<Finding> {
+        let finding = |id, subject: &str| Finding {
+            id,
+            at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+            kind: "tag-moved".to_owned(),
+            subject: subject.to_owned(),
+            detail: "a \"quoted\"\nword".to_owned(),
+        };
+        let mut found = vec![finding(2, "corp.example.com/a@v1.0.0"), finding(1, "example.com/a@v1.0.0")];
+        found.retain(|finding| is_private_ok || !finding.subject.starts_with("corp."));
+        found
     }
 
     fn render_metrics(&self) -> String {

@@ -303,6 +303,24 @@ async fn pages_of_our_own() {
 }
 
 #[tokio::test]
+async fn findings_about_private_modules_are_for_private_clients() {
+    let all = Harness::new().get("/-/api/v1/findings").await;
+    assert_eq!(
+        (all.status, all.header("content-type"), all.header("cache-control")),
+        (200, "application/json", "no-store")
+    );
+    assert_eq!(
+        all.text(),
+        "{\"findings\":[{\"id\":2,\"at\":\"2023-11-14T22:13:20Z\",\"kind\":\"tag-moved\",\
+         \"subject\":\"corp.example.com/a@v1.0.0\",\"detail\":\"a \\\"quoted\\\"\\nword\"},\
+         {\"id\":1,\"at\":\"2023-11-14T22:13:20Z\",\"kind\":\"tag-moved\",\
+         \"subject\":\"example.com/a@v1.0.0\",\"detail\":\"a \\\"quoted\\\"\\nword\"}]}\n"
+    );
+    let some = Harness::new().from("192.0.2.7").get("/-/api/v1/findings").await.text();
+    assert!(some.contains("\"example.com/a@v1.0.0\"") && !some.contains("corp."), "{some}");
+}
+
+#[tokio::test]
 async fn a_loop_is_named() {
     let got = Harness::new().ask("GET", "/example.com/a/@latest", &[("via", "1.1 larder-self")]).await;
     assert_eq!(got.status, 508);
