@@ -26,7 +26,7 @@ use self::flights::Flights;
 use crate::code::{CodeModule, Ledger};
 use crate::discover::{Discovery, Place, RepositoryPlace};
 use crate::error::DirectError;
-use crate::git::{Mirrors, Repository};
+use crate::git::{Mirrors, Repository, RunCounts};
 use crate::settings::DirectSettings;
 
 /// How long a zip waits for somebody who asks again.
@@ -78,6 +78,13 @@ impl Direct {
             small: Flights::new(Duration::ZERO),
             zips: Flights::new(ZIP_KEPT),
         })
+    }
+}
+
+impl Direct {
+    /// Returns how often git was run and is running.
+    pub fn run_counts(&self) -> RunCounts {
+        self.shared.mirrors.run_counts()
     }
 }
 

@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod config;
 mod findings;
+mod git_figures;
 mod logging;
 mod render;
 mod wiring;

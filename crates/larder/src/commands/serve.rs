@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use larder_cache::{ChecksumDatabases, Engine, Metrics};
+use larder_direct::Direct;
 use larder_server::{AppParts, Server, ServerControl, StartPageFacts, VersionFacts};
 use larder_store::{FailPoint, Store, StoreError, StoreOptions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -13,6 +14,7 @@ use tracing::{debug, info, warn};
 use super::Outcome;
 use crate::config::{Config, Environment};
 use crate::findings::Findings;
+use crate::git_figures::GitFigures;
 use crate::{clock, logging, render, wiring};
 
 /// Time for what was verified to reach the store after the last client is gone.
@@ -42,15 +44,18 @@ async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> 
     let observer = Arc::<Findings>::clone(&findings);
     let direct =
         wiring::version_control(config, environment, observer, &upstreams).map_err(Outcome::Configuration)?;
-    let upstreams = upstreams.with_version_control(direct);
+    let upstreams = upstreams.with_version_control(Arc::<Direct>::clone(&direct));
     let routes = wiring::routes(config, &upstreams).map_err(Outcome::Configuration)?;
     let checksums = wiring::checksums(config).map_err(Outcome::Configuration)?;
     let store = open_store(config, environment)?;
+    wiring::write_authorities(config).map_err(|error| Outcome::usage(&error, None))?;
     let databases = ChecksumDatabases::new(checksums, &store, &upstreams);
     let metrics = Metrics::new();
     findings.keep_in(store.clone(), metrics.clone());
+    metrics.register(|registry| registry.register_collector(Box::new(GitFigures::new(direct))));
     let instance = upstreams.instance().clone();
-    let notices = upstreams.notices().to_vec();
+    let mut notices = upstreams.notices().to_vec();
+    notices.extend(wiring::missing_git(config, environment));
     let engine = Engine::new(
         wiring::engine(config, descriptors),
         store,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use larder_direct::discover::Govcs;
 use larder_direct::{Direct, DirectSettings, HostToken, Observer, RepositoryRule};
+use larder_module::goproxy::{Entry, ProxyList};
 use larder_module::pattern::Patterns;
 use larder_upstream::{Credential, Credentials, Upstreams};
 use url::Url;
@@ -101,12 +102,50 @@ fn settings(
         private: Patterns::parse(&config.private_patterns()),
         no_proxy: Patterns::parse(config.go_setting("GONOPROXY")),
         environment: passed_on(config, environment),
-        certificate_authorities: None,
+        certificate_authorities: authorities_file(config),
         // This very program, even if its file has been replaced meanwhile.
         guardian: vec!["/proc/self/exe".into(), "guard-git".into()],
         tokens: tokens(config, environment, problems),
         observer,
     }
+}
+
+/// Returns where git finds the authorities to trust, if they are others than the machine's own.
+fn authorities_file(config: &Config) -> Option<PathBuf> {
+    let data = config.path("data")?;
+    (!config.list("upstream.ca").is_empty()).then(|| data.join("authorities.pem"))
+}
+
+/// Writes the authorities of the machine and of `upstream.ca` into one file: git takes one in place of its own, not beside it.
+pub(crate) fn write_authorities(config: &Config) -> std::io::Result<()> {
+    let Some(file) = authorities_file(config) else { return Ok(()) };
+    // Mistakes in these files were reported when the upstreams were built.
+    let pem = larder_upstream::authorities_pem(&super::extra_roots(config, &mut Vec::new()));
+    let new = file.with_extension("new");
+    fs_err::write(&new, pem)?;
+    fs_err::rename(new, file)
+}
+
+/// Says that there is no git, if a chain needs one.
+pub(crate) fn missing_git(config: &Config, environment: &Environment) -> Option<String> {
+    let needs_git = |chain: &str| {
+        let list = ProxyList::parse(chain);
+        list.is_ok_and(|list| list.entries().iter().any(|entry| matches!(entry.entry, Entry::Direct)))
+    };
+    let program = config.path("git.program")?;
+    let is_there = if program.components().count() > 1 {
+        program.is_file()
+    } else {
+        let path = environment.non_empty("PATH").unwrap_or_default();
+        std::env::split_paths(path).any(|folder| folder.join(&program).is_file())
+    };
+    (!is_there && config.routes.iter().any(|route| needs_git(&route.chain))).then(|| {
+        format!(
+            "there is no program {}: what only `direct` can fetch is answered with 502 until git is installed or git.program \
+             names it",
+            program.display()
+        )
+    })
 }
 
 /// Returns the hosts that may be at private addresses: those that a route or mapping names without a wildcard.
