@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use larder_direct::RepositoryRule;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::origin::Origin;
 use super::problem::{Problem, nearest};
-use super::repository;
 use super::settings::{self, Kind};
 
 /// What the file says, not yet judged against the other layers.
@@ -35,6 +35,7 @@ pub(crate) struct RouteEntry {
 pub(crate) struct RepositoryEntry {
     pub(crate) patterns: Vec<String>,
     pub(crate) url: String,
+    pub(crate) rules: Vec<RepositoryRule>,
     pub(crate) origin: Origin,
 }
 
@@ -188,24 +189,28 @@ impl Reader<'_> {
                     Some(list) => patterns = list,
                     None => self.wrong(at, &key, "must be an array of patterns".to_owned()),
                 },
-                ("repository.url", DeValue::String(text)) => match repository::check_url(text) {
-                    Ok(()) => url = Some(text.to_string()),
-                    Err(what) => self.wrong(at, &key, what.to_owned()),
-                },
+                ("repository.url", DeValue::String(text)) => url = Some(text.to_string()),
                 ("repository.url", _) => self.wrong(at, &key, "must be a text".to_owned()),
                 _ => self.unknown(at, &key, &["repository.match", "repository.url"]),
             }
         }
-        let origin = self.origin(at);
-        match url {
-            Some(url) if !patterns.is_empty() => {
-                self.layer.repositories.push(RepositoryEntry { patterns, url, origin });
-            }
-            _ => {
-                let what = "needs match = [\"pattern\", ...] and url = \"https://host/...\"";
-                self.wrong(at, "repository", what.to_owned());
+        let Some(url) = url.filter(|_| !patterns.is_empty()) else {
+            let what = "needs match = [\"pattern\", ...] and url = \"https://host/...\"";
+            return self.wrong(at, "repository", what.to_owned());
+        };
+        if holds_password(&url) {
+            let what = "holds a password: leave it out and add a [[credential]] for the host";
+            return self.wrong(at, "repository.url", what.to_owned());
+        }
+        let mut rules = Vec::new();
+        for pattern in &patterns {
+            match RepositoryRule::parse(pattern, &url) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => self.wrong(at, "repository", error.to_string()),
             }
         }
+        let origin = self.origin(at);
+        self.layer.repositories.push(RepositoryEntry { patterns, url, rules, origin });
     }
 
     fn credential(&mut self, item: &Spanned<DeValue<'_>>) {
@@ -268,6 +273,12 @@ fn proof(texts: &mut BTreeMap<&str, String>) -> Option<Proof> {
     }
     let chain = PathBuf::from(texts.remove("credential.certificate")?);
     Some(Proof::Certificate { chain, key: PathBuf::from(texts.remove("credential.key")?) })
+}
+
+/// Reports whether the part of a URL before its host holds more than a name.
+fn holds_password(url: &str) -> bool {
+    let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
+    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
 }
 
 fn is_section(key: &str) -> bool {
@@ -361,16 +372,18 @@ mod tests {
     #[test]
     fn repositories_are_read_in_order_and_hold_no_password() {
         let text = "[[repository]]\nmatch = [\"git.corp.example/*/*\"]\nurl = \"ssh://git@git.corp.example/{1}/{2}.git\"\n\
-                    [[repository]]\nmatch = \"forge.corp.example/a\"\nurl = \"git@forge.corp.example:a.git\"\n";
+                    [[repository]]\nmatch = \"forge.corp.example/a\"\nurl = \"ssh://git@forge.corp.example/a.git\"\n";
         let (layer, wrong) = read(Path::new("larder.toml"), text);
         assert!(wrong.is_empty(), "{wrong:?}");
         assert_eq!(layer.repositories.len(), 2);
         assert_eq!(layer.repositories[1].patterns, ["forge.corp.example/a"]);
         let found = problems(
-            "[[repository]]\nmatch = [\"a\"]\nurl = \"https://u:hunter2@a.example.com\"\n[[repository]]\nurl = 1\n",
+            "[[repository]]\nmatch = [\"a\"]\nurl = \"https://u:hunter2@a.example.com\"\n[[repository]]\nurl = 1\n\
+             [[repository]]\nmatch = \"a.example.com/*\"\nurl = \"https://a.example.com\"\n",
         );
         assert_eq!(found.len(), 4, "{found:?}");
-        assert!(found[1].contains("[[credential]]") && !found.concat().contains("hunter2"), "{found:?}");
+        assert!(found[0].contains("[[credential]]") && found[3].contains("{path}"), "{found:?}");
+        assert!(!found.concat().contains("hunter2"), "{found:?}");
     }
 
     #[test]

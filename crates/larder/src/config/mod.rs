@@ -5,7 +5,6 @@ mod file;
 mod goenv;
 mod origin;
 mod problem;
-pub(crate) mod repository;
 mod self_reference;
 pub(crate) mod settings;
 

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use larder_direct::discover::Govcs;
-use larder_direct::{Direct, DirectSettings, HostToken, Observer, RepositoryRule};
+use larder_direct::{Direct, DirectSettings, HostToken, Observer};
 use larder_module::goproxy::{Entry, ProxyList};
 use larder_module::pattern::Patterns;
 use larder_upstream::{Credential, Credentials, Upstreams};
 use url::Url;
 
 use super::secret;
-use crate::config::{Config, Environment, Origin, Problem, Proof, repository};
+use crate::config::{Config, Environment, Origin, Problem, Proof};
 
 /// The user name that forges accept beside a token: those that look at it want this one, the others any.
 const TOKEN_USER: &str = "x-access-token";
@@ -80,10 +80,6 @@ fn settings(
     problems: &mut Vec<Problem>,
 ) -> DirectSettings {
     let data = config.path("data").unwrap_or_default();
-    let repositories = config.repositories.iter().flat_map(|entry| {
-        let rule = |pattern: &String| RepositoryRule { pattern: pattern.clone(), url: entry.url.clone() };
-        entry.patterns.iter().map(rule)
-    });
     DirectSettings {
         mirrors: data.join("mirrors"),
         staging: data.join("staging"),
@@ -95,10 +91,10 @@ fn settings(
         local_deadline: config.duration("git.local"),
         refs_freshness: config.duration("git.refs"),
         root_freshness: config.duration("git.roots"),
-        repositories: repositories.collect(),
+        repositories: config.repositories.iter().flat_map(|entry| entry.rules.clone()).collect(),
         listed_hosts: listed_hosts(config),
         insecure: Patterns::parse(config.go_setting("GOINSECURE")),
-        govcs: Govcs::default(),
+        govcs: govcs(config, problems),
         private: Patterns::parse(&config.private_patterns()),
         no_proxy: Patterns::parse(config.go_setting("GONOPROXY")),
         environment: passed_on(config, environment),
@@ -108,6 +104,15 @@ fn settings(
         tokens: tokens(config, environment, problems),
         observer,
     }
+}
+
+fn govcs(config: &Config, problems: &mut Vec<Problem>) -> Govcs {
+    Govcs::parse(config.go_setting("GOVCS")).unwrap_or_else(|error| {
+        let origin =
+            config.go.iter().find(|(name, _)| *name == "GOVCS").map(|(_, value)| value.origin.clone());
+        problems.push(Problem::new("GOVCS", origin.unwrap_or(Origin::GoBuiltIn), error.to_string()));
+        Govcs::default()
+    })
 }
 
 /// Returns where git finds the authorities to trust, if they are others than the machine's own.
@@ -148,17 +153,14 @@ pub(crate) fn missing_git(config: &Config, environment: &Environment) -> Option<
     })
 }
 
-/// Returns the hosts that may be at private addresses: those that a route or mapping names without a wildcard.
+/// Returns the hosts that may be at private addresses: those that a route names without a wildcard. Mappings add theirs.
 ///
 /// The route that matches everything names none.
 fn listed_hosts(config: &Config) -> Vec<String> {
-    let of_routes = config.routes.iter().flat_map(|route| route.patterns.split(','));
-    let of_rules = config.repositories.iter().flat_map(|entry| entry.patterns.iter().map(String::as_str));
-    let of_patterns = of_routes.chain(of_rules).filter_map(|pattern| pattern.split('/').next());
+    let patterns = config.routes.iter().flat_map(|route| route.patterns.split(','));
+    let hosts = patterns.filter_map(|pattern| pattern.split('/').next());
     let is_name = |host: &&str| !host.is_empty() && !host.contains(['*', '?', '[', '\\']);
-    let of_urls = config.repositories.iter().filter_map(|entry| repository::host(&entry.url));
-    let mut hosts: Vec<String> =
-        of_patterns.filter(is_name).chain(of_urls).map(str::to_ascii_lowercase).collect();
+    let mut hosts: Vec<String> = hosts.filter(is_name).map(str::to_ascii_lowercase).collect();
     hosts.sort_unstable();
     hosts.dedup();
     hosts
