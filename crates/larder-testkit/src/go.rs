@@ -130,9 +130,10 @@ impl GoCommand {
 
     /// Uses a module cache that nobody has used before.
     pub fn fresh_module_cache(mut self) -> Self {
-        let number = fs_err::read_dir(self.folder.path()).map_or(0, Iterator::count);
-        self.module_cache = self.folder.path().join(format!("modules-{number}"));
-        fs_err::create_dir_all(&self.module_cache).expect("a temporary folder");
+        // Several threads may want one at the same time, so nothing is counted first.
+        let made =
+            tempfile::Builder::new().prefix("modules-").disable_cleanup(true).tempdir_in(self.folder.path());
+        self.module_cache = made.expect("a temporary folder").keep();
         self
     }
 
