@@ -200,6 +200,26 @@ async fn the_highest_tag_before_a_commit_is_found() {
 }
 
 #[tokio::test]
+async fn history_stays_whole_when_more_commits_are_fetched() {
+    let lab = Lab::start();
+    let mut remote = lab.forge.repository(NAME);
+    let first = remote.files(&[("a.txt", "1")]);
+    remote.tag("v1.0.0", first);
+    let second = remote.files(&[("a.txt", "2")]);
+    remote.tag("middle", second);
+    let third = remote.files(&[("a.txt", "3")]);
+    remote.branch("tip", third);
+    remote.save();
+    let repository = lab.repository();
+    assert!(repository.descends_from("tip", "v1.0.0").await.expect("an answer"));
+    let before = lab.forge.traffic(NAME).fetches;
+    repository.stat("middle").await.expect("a tag");
+    assert_eq!(lab.forge.traffic(NAME).fetches, before, "it came with the history");
+    assert!(repository.descends_from("tip", "v1.0.0").await.expect("an answer"));
+    assert!(repository.descends_from("middle", "v1.0.0").await.expect("an answer"));
+}
+
+#[tokio::test]
 async fn a_tag_published_a_moment_ago_is_found_within_the_freshness() {
     let lab = Lab::start_with(|settings| settings.refs_freshness = Duration::from_secs(3600));
     let mut source = lab.forge.repository(NAME);

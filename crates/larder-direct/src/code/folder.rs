@@ -9,6 +9,10 @@ use larder_upstream::DirectFaultKind;
 use super::CodeModule;
 use crate::error::DirectError;
 
+/// The most bytes of a go.mod that are looked at. The go command has no limit here; it finds a go.mod too large for a zip only when it makes
+/// one, so a version with such a go.mod has an `.info` and no `.zip`.
+const MOST_READ: u64 = 2 * zip::MAX_GO_MOD;
+
 /// The folder of a module at a commit.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
@@ -105,7 +109,7 @@ impl CodeModule {
 
     /// Reads a go.mod.
     pub(super) async fn read(&self, commit: &str, file: &str) -> Result<Option<Bytes>, DirectError> {
-        self.repository.read_file(commit, file, zip::MAX_GO_MOD).await
+        self.repository.read_file(commit, file, MOST_READ).await
     }
 
     /// Reports whether there is such a file; one that is too large is there.

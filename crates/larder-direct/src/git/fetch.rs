@@ -141,8 +141,13 @@ impl Repository {
     async fn commits(&self, commits: &[(String, String)]) -> Result<(), Failure> {
         let digits = commits.first().map_or(40, |(hash, _)| hash.len());
         let _used = self.prepare(digits).await?;
+        let is_deep = self.state.mirror.is_deep();
+        let missing = if is_deep { self.name_commits(commits).await } else { commits.to_vec() };
+        if missing.is_empty() {
+            return Ok(());
+        }
         let url = self.state.address.argument();
-        let refspecs: Vec<String> = commits
+        let refspecs: Vec<String> = missing
             .iter()
             .map(|(hash, reference)| {
                 let source = if is_fetchable(reference) { reference } else { hash };
@@ -150,14 +155,18 @@ impl Repository {
             })
             .collect();
         let mut arguments = FETCH.to_vec();
-        arguments.extend(["--depth=1", "--end-of-options", &url]);
+        if !is_deep {
+            // Where all history is, this would cut it off again.
+            arguments.push("--depth=1");
+        }
+        arguments.extend(["--end-of-options", &url]);
         arguments.extend(refspecs.iter().map(String::as_str));
         let done = self.run_network(true, &arguments, Output::Memory(SAID)).await.map_err(other)?;
         if !done.is_success() {
             return Err(self.fetch_failure("fetch from", &done));
         }
         self.check_size().await?;
-        let hashes: Vec<&str> = commits.iter().map(|(hash, _)| hash.as_str()).collect();
+        let hashes: Vec<&str> = missing.iter().map(|(hash, _)| hash.as_str()).collect();
         self.drop_misnamed(&hashes).await
     }
 
@@ -247,6 +256,17 @@ impl Repository {
             None => Ok(()),
             Some(hash) => Err(Failure { meaning: Meaning::NoRevision, error: self.no_revision(hash) }),
         }
+    }
+
+    /// Gives commits that came with everything their names, and returns those that didn't come.
+    async fn name_commits(&self, commits: &[(String, String)]) -> Vec<(String, String)> {
+        let mut missing = Vec::new();
+        for commit in commits {
+            if self.name_commit(&commit.0).await.is_err() {
+                missing.push(commit.clone());
+            }
+        }
+        missing
     }
 
     /// Gives a commit that came with everything its name.

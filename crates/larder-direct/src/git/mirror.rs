@@ -149,7 +149,12 @@ impl Mirror {
 
     /// Reports whether the history of all branches and tags is here, as it was when the references had this sum.
     pub(super) fn holds_history(&self, sum: &str) -> bool {
-        fs_err::read_to_string(self.folder.join(HISTORY)).is_ok_and(|known| known == sum)
+        self.is_deep() && fs_err::read_to_string(self.folder.join(HISTORY)).is_ok_and(|known| known == sum)
+    }
+
+    /// Reports whether what is here is here with its whole history.
+    pub(super) fn is_deep(&self) -> bool {
+        !self.is_shallow() && self.folder.join(HISTORY).exists()
     }
 
     /// Notes that the history of all branches and tags is here.

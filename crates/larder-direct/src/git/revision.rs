@@ -84,7 +84,7 @@ impl Repository {
                 let time = self.time(&hash, &name).await?;
                 let version = if tag { revision.to_owned() } else { hash.clone() };
                 // The go command fetches what only `HEAD` names by its hash, and so knows no reference for it.
-                let reference = (name != "HEAD" || revision == "HEAD").then_some(name);
+                let reference = (name != "HEAD").then_some(name);
                 Ok(commit(hash, time, version, refs, reference))
             }
             Meant::Hash => {
