@@ -106,6 +106,7 @@ async fn files_are_raw_and_limited() {
         .file("go.mod", "module m\n")
         .file("sub/x y.txt", "spaces\n")
         .symlink("link.mod", "go.mod")
+        .submodule("elsewhere", &"1".repeat(40))
         .file("empty", "");
     let mark = source.commit(commit);
     source.tag("v1.0.0", mark);
@@ -117,7 +118,7 @@ async fn files_are_raw_and_limited() {
     assert_eq!(read("sub/x y.txt", 100).await.expect("read").as_deref(), Some(&b"spaces\n"[..]));
     assert_eq!(read("link.mod", 100).await.expect("read").as_deref(), Some(&b"go.mod"[..]));
     assert_eq!(read("empty", 0).await.expect("read").as_deref(), Some(&b""[..]));
-    for absent in ["none", "sub", "", "/etc/passwd", "../go.mod", "go.mod\nHEAD", "-x"] {
+    for absent in ["none", "sub", "elsewhere", "", "/etc/passwd", "../go.mod", "go.mod\nHEAD", "-x"] {
         assert_eq!(read(absent, 1000).await.expect("no failure"), None, "{absent}");
     }
 }

@@ -84,7 +84,9 @@ impl Repository {
         let reference = commit_reference(hash);
         let arguments = ["ls-tree", "-z", "--full-tree", "--end-of-options", &reference, "--", path];
         let listed = self.run_local(&arguments, Vec::new(), Output::Memory(64 << 10)).await?;
-        match (listed.is_success(), listed.stdout.is_empty()) {
+        // A submodule's entry names a commit that is somewhere else.
+        let nothing = listed.stdout.is_empty() || listed.stdout.starts_with(b"160000 ");
+        match (listed.is_success(), nothing) {
             (true, true) => Ok(done),
             (true, false) => Ok(listed.damaged()),
             (false, _) => Ok(listed),

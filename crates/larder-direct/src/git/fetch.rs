@@ -278,7 +278,7 @@ impl Repository {
     }
 
     pub(super) fn no_revision(&self, revision: &str) -> DirectError {
-        DirectError::new(DirectFaultKind::Absent, format!("{} has no revision {revision}", self.url()))
+        DirectError::new(DirectFaultKind::Absent, format!("unknown revision {revision} in {}", self.url()))
     }
 }
 
