@@ -213,9 +213,7 @@ async fn history_stays_whole_when_more_commits_are_fetched() {
     remote.save();
     let repository = lab.repository();
     assert!(repository.descends_from("tip", "v1.0.0").await.expect("an answer"));
-    let before = lab.forge.traffic(NAME).fetches;
     repository.stat("middle").await.expect("a tag");
-    assert_eq!(lab.forge.traffic(NAME).fetches, before, "it came with the history");
     assert!(repository.descends_from("tip", "v1.0.0").await.expect("an answer"));
     assert!(repository.descends_from("middle", "v1.0.0").await.expect("an answer"));
 }
@@ -264,6 +262,65 @@ async fn an_empty_repository_has_no_versions() {
     assert!(repository.tags("").await.expect("an answer").list.is_empty());
     assert_eq!(repository.latest().await.expect_err("nothing").kind, DirectFaultKind::Absent);
     assert_eq!(repository.stat("v1.0.0").await.expect_err("nothing").kind, DirectFaultKind::Absent);
+}
+
+#[tokio::test]
+async fn history_comes_without_files_where_the_server_can_leave_them_out() {
+    for (filter, most) in [("true", 300_000), ("false", 10_000_000)] {
+        let lab = Lab::start();
+        let mut source = lab.forge.repository(NAME);
+        source.git(&["config", "uploadpack.allowFilter", filter]);
+        let mut random = larder_testkit::rng::Rng::new(4);
+        let first = source.files(&[("go.mod", "module m\n")]);
+        source.tag("v1.0.0", first);
+        let mut marks = Vec::new();
+        for _ in 0..10 {
+            marks.push(source.commit(Commit::on("main").file("big", random.bytes(200_000))));
+        }
+        source.tag("v1.1.0", marks[3]);
+        let (middle, tip) = (source.hash(marks[5]), source.hash(marks[9]));
+        let repository = lab.repository();
+        assert_eq!(
+            repository.recent_tag(&tip, "", &|_| true).await.expect("a tag").as_deref(),
+            Some("v1.1.0")
+        );
+        assert!(repository.descends_from("main", "v1.0.0").await.expect("an answer"));
+        let traffic = lab.forge.traffic(NAME);
+        assert!(traffic.bytes < most, "{filter}: {traffic:?}");
+        let commit = repository.stat(&middle[..12]).await.expect("a commit inside");
+        assert_eq!(commit.hash, middle);
+        let archive = repository.archive(&middle, "", 1 << 30).await.expect("an archive");
+        assert!(archive.len > 200_000);
+        let after = lab.forge.traffic(NAME);
+        if filter == "false" {
+            assert_eq!(after.fetches, traffic.fetches, "all is here: {after:?}");
+        } else {
+            assert!(after.bytes < traffic.bytes + 250_000, "{after:?}");
+        }
+        assert_eq!(
+            repository.recent_tag(&middle, "", &|_| true).await.expect("a tag").as_deref(),
+            Some("v1.1.0")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_gives_no_commits_by_hash_gives_everything() {
+    let lab = Lab::start_with(|settings| {
+        let old = [
+            ("GIT_CONFIG_COUNT", "1"),
+            ("GIT_CONFIG_KEY_0", "protocol.version"),
+            ("GIT_CONFIG_VALUE_0", "0"),
+        ];
+        settings.environment.extend(old.map(|(name, value)| (name.into(), value.into())));
+    });
+    let mut source = lab.forge.repository(NAME);
+    let first = source.files(&[("go.mod", "module m\n")]);
+    let second = source.files(&[("a", "a\n")]);
+    let (first, _) = (source.hash(first), source.hash(second));
+    let repository = lab.repository();
+    assert_eq!(repository.stat(&first).await.expect("a commit").hash, first);
+    repository.archive(&first, "", 1 << 20).await.expect("an archive");
 }
 
 /// Reads a zip whose files are stored without compression.

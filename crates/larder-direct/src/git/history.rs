@@ -8,8 +8,10 @@ use larder_module::semver;
 use larder_upstream::DirectFaultKind;
 use tokio::sync::OwnedRwLockReadGuard;
 
-use super::fetch::Want;
+use super::fetch::{Want, Wanted};
+use super::refs::Refs;
 use super::repository::Repository;
+use super::revision::is_hash;
 use super::run::Output;
 use super::said::Meaning;
 use crate::error::DirectError;
@@ -18,6 +20,8 @@ use crate::error::DirectError;
 const LIMIT: usize = 2 << 30;
 /// How often a mirror is made that is thrown away before it is used.
 const ATTEMPTS: usize = 3;
+/// So many digits, as in pseudo-versions, begin one commit only.
+const UNIQUE_DIGITS: usize = 12;
 
 impl Repository {
     /// Returns the highest allowed tag, by version, whose commit is an ancestor of a revision or the revision itself; nothing if
@@ -51,10 +55,11 @@ impl Repository {
             return Ok(None);
         }
         let mut best: Option<String> = None;
-        self.ancestors(&refs.sum(), &commit.hash, &mut |hash| {
+        self.ancestors(&commit.hash, &refs, &mut |hash| {
             if let Some(tag) = candidates.remove(hash)
                 && best.as_ref().is_none_or(|best| is_higher(&tag, best, prefix))
             {
+                candidates.retain(|_, other| is_higher(other, &tag, prefix));
                 best = Some(tag);
             }
             !candidates.is_empty()
@@ -76,7 +81,7 @@ impl Repository {
             return Ok(true);
         }
         let mut found = false;
-        self.ancestors(&refs.sum(), &commit.hash, &mut |hash| {
+        self.ancestors(&commit.hash, &refs, &mut |hash| {
             found = hash == ancestor;
             !found
         })
@@ -84,12 +89,62 @@ impl Repository {
         Ok(found)
     }
 
-    /// Makes sure that all history is in the mirror as long as what is returned is held.
-    pub(super) async fn history(&self, sum: &str) -> Result<OwnedRwLockReadGuard<()>, DirectError> {
+    /// Finds a commit that no reference names: it has to be in the history of a branch or tag, or else it is none of the repository's
+    /// (forges keep the commits of proposed changes under other names, and would give them out).
+    pub(super) async fn find_in_history(&self, digits: &str, refs: &Refs) -> Result<String, DirectError> {
+        let history = self.state.mirror.history();
+        if digits.len() == refs.hash_digits() && history.holds(digits) {
+            return Ok(digits.to_owned());
+        }
+        // Nearly always it is in the default branch. Few digits could begin another commit elsewhere.
+        if let Some(hash) = refs.find("HEAD").filter(|_| digits.len() >= UNIQUE_DIGITS) {
+            if !history.holds(&hash) {
+                self.fetch(Want::History(Wanted { hash, source: "HEAD".to_owned() })).await?;
+            }
+            if let Some(found) = self.look_up(digits).await? {
+                return Ok(found);
+            }
+        }
+        self.fetch(Want::Everything { sum: refs.sum() }).await?;
+        self.look_up(digits).await?.ok_or_else(|| self.no_revision(digits))
+    }
+
+    /// Completes the digits of a commit in what history there is, and gives it its name there.
+    async fn look_up(&self, digits: &str) -> Result<Option<String>, DirectError> {
+        let history = self.state.mirror.history();
+        let used = Arc::clone(&self.state.in_use).read_owned().await;
+        let name = format!("{digits}^{{commit}}");
+        let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &name];
+        let done = self.run_in(&history, &arguments, Vec::new(), Output::Memory(4096)).await?;
+        let found = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+        if done.is_success() && is_hash(&found) {
+            self.name(&history, &found).await?;
+            return Ok(Some(found));
+        }
+        let failure = self.failure("read the history of", &done);
+        if failure.meaning != Meaning::Damaged {
+            return Ok(None);
+        }
+        drop(used);
+        self.rebuild().await?;
+        Err(failure.error)
+    }
+
+    /// Makes sure that a commit and all its ancestors are in the history as long as what is returned is held.
+    async fn history_of(&self, hash: &str, refs: &Refs) -> Result<OwnedRwLockReadGuard<()>, DirectError> {
+        let history = self.state.mirror.history();
+        let source = refs.with_hash_prefix(hash).map(|(name, _)| name.to_owned()).next();
         for _ in 0..ATTEMPTS {
-            self.fetch(Want::Everything { sum: sum.to_owned() }).await?;
+            match &source {
+                _ if history.holds(hash) => {}
+                Some(source) => {
+                    let wanted = Wanted { hash: hash.to_owned(), source: source.clone() };
+                    self.fetch(Want::History(wanted)).await?;
+                }
+                None => drop(self.find_in_history(hash, refs).await?),
+            }
             let used = Arc::clone(&self.state.in_use).read_owned().await;
-            if self.state.mirror.holds_history(sum) {
+            if history.holds(hash) {
                 return Ok(used);
             }
         }
@@ -100,16 +155,17 @@ impl Repository {
     /// Walks from a commit to all of its ancestors until `each` has seen enough.
     async fn ancestors(
         &self,
-        sum: &str,
         hash: &str,
+        refs: &Refs,
         each: &mut (dyn FnMut(&str) -> bool + Send),
     ) -> Result<(), DirectError> {
+        let history = self.state.mirror.history();
         let arguments = ["rev-list", "--end-of-options", hash];
         let mut again = true;
         loop {
-            let used = self.history(sum).await?;
+            let used = self.history_of(hash, refs).await?;
             let mut line = |line: &[u8]| std::str::from_utf8(line).is_ok_and(&mut *each);
-            let done = self.run_local(&arguments, Vec::new(), Output::Lines(LIMIT, &mut line)).await?;
+            let done = self.run_in(&history, &arguments, Vec::new(), Output::Lines(LIMIT, &mut line)).await?;
             if done.is_success() {
                 return Ok(());
             }

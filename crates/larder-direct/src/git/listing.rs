@@ -100,7 +100,7 @@ impl Repository {
             }
         };
         let arguments = ["ls-remote", "--symref", "--quiet", "--end-of-options", &url];
-        let done = self.run_network(false, &arguments, Output::Lines(LIMIT, &mut line)).await?;
+        let done = self.run_network(None, &arguments, Output::Lines(LIMIT, &mut line)).await?;
         if let Some(why) = unusable {
             return Err(self.unusable(why));
         }

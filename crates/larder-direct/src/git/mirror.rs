@@ -19,7 +19,12 @@ const MARKER: &str = "larder";
 /// A file whose time is that of the last use.
 const USED: &str = "larder-used";
 /// The sum of the references whose history is here.
-const HISTORY: &str = "larder-history";
+const EVERYTHING: &str = "larder-everything";
+/// The folder of the repository inside that holds history.
+const HISTORY_FOLDER: &str = "history";
+/// What makes the history a partial clone: git then accepts that trees and files are missing.
+const PARTIAL: &str = "[extensions]\n\tpartialClone = origin\n[remote \"origin\"]\n\tpromisor = true\n";
+const ALTERNATES: &str = "objects/info/alternates";
 /// The layout that this code writes. Folders of another one are thrown away.
 const LAYOUT: &str = "larder mirror 1";
 const ATTRIBUTES: &str = "* -export-subst -export-ignore\n";
@@ -51,15 +56,17 @@ impl Mirror {
         fs_err::read_to_string(self.folder.join(MARKER)).is_ok_and(|text| text.lines().next() == Some(LAYOUT))
     }
 
-    /// Makes it, unless it is there.
-    pub(super) fn create(&self, shown: &str, sha256: bool) -> Result<(), DirectError> {
-        if self.is_whole() {
-            return Ok(());
+    /// Makes it with its history, unless it is there.
+    pub(super) fn create(&self, shown: &str, sha256: bool) -> io::Result<()> {
+        if !self.is_whole() {
+            self.make(shown, sha256, "")?;
         }
-        self.make(shown, sha256).map_err(|error| storage_fault("make a mirror", &error))
+        let history = self.history();
+        if history.is_whole() { Ok(()) } else { history.make(shown, sha256, PARTIAL) }
     }
 
-    fn make(&self, shown: &str, sha256: bool) -> io::Result<()> {
+    /// Makes a bare repository under another name and puts it in its place.
+    pub(super) fn make(&self, shown: &str, sha256: bool, more: &str) -> io::Result<()> {
         let parent = self.folder.parent().unwrap_or(Path::new("."));
         fs_err::create_dir_all(parent)?;
         let making = tempfile::Builder::new().prefix(".making-").tempdir_in(parent)?;
@@ -68,9 +75,8 @@ impl Mirror {
             fs_err::create_dir_all(folder.join(name))?;
         }
         fs_err::write(folder.join("HEAD"), "ref: refs/heads/larder\n")?;
-        let (version, extension) =
-            if sha256 { (1, "[extensions]\n\tobjectFormat = sha256\n") } else { (0, "") };
-        let config = format!("[core]\n\trepositoryformatversion = {version}\n\tbare = true\n{extension}");
+        let format = if sha256 { "[extensions]\n\tobjectFormat = sha256\n" } else { "" };
+        let config = format!("[core]\n\trepositoryformatversion = 1\n\tbare = true\n{format}{more}");
         fs_err::write(folder.join("config"), config)?;
         fs_err::write(folder.join("info/attributes"), ATTRIBUTES)?;
         fs_err::write(folder.join(MARKER), format!("{LAYOUT}\n{shown}\n"))?;
@@ -78,6 +84,30 @@ impl Mirror {
             self.remove()?;
         }
         fs_err::rename(making.keep(), &self.folder)
+    }
+
+    /// Returns the repository inside this one that holds history.
+    pub(super) fn history(&self) -> Self {
+        Self { folder: self.folder.join(HISTORY_FOLDER) }
+    }
+
+    /// Reports whether the mirror uses the objects of its history, because those are complete.
+    pub(super) fn borrows(&self) -> bool {
+        self.folder.join(ALTERNATES).exists()
+    }
+
+    /// Makes the mirror use the objects of its history, which hold files too.
+    pub(super) fn borrow_from_history(&self) -> io::Result<()> {
+        let history = self.history();
+        // It is no partial clone any more: what is missing is missing.
+        let config = fs_err::read_to_string(history.folder.join("config"))?;
+        fs_err::write(history.folder.join("config"), config.replace(PARTIAL, ""))?;
+        for entry in entries(&history.folder.join("objects/pack")) {
+            if entry.path().extension().is_some_and(|extension| extension == "promisor") {
+                fs_err::remove_file(entry.path())?;
+            }
+        }
+        fs_err::write(self.folder.join(ALTERNATES), format!("../{HISTORY_FOLDER}/objects\n"))
     }
 
     /// Throws it away. It vanishes under its name at once, so that a crash in the middle leaves nothing half.
@@ -91,8 +121,13 @@ impl Mirror {
         }
     }
 
-    /// Removes what a git that was killed has left. Only while no other git writes here.
+    /// Removes what a git that was killed has left, here and in the history. Only while no other git writes here.
     pub(super) fn sweep(&self) {
+        self.sweep_own();
+        self.history().sweep_own();
+    }
+
+    fn sweep_own(&self) {
         let objects = self.folder.join("objects");
         for entry in entries(&objects).chain(entries(&objects.join("pack"))) {
             let name = entry.file_name();
@@ -148,24 +183,14 @@ impl Mirror {
     }
 
     /// Reports whether the history of all branches and tags is here, as it was when the references had this sum.
-    pub(super) fn holds_history(&self, sum: &str) -> bool {
-        self.is_deep() && fs_err::read_to_string(self.folder.join(HISTORY)).is_ok_and(|known| known == sum)
-    }
-
-    /// Reports whether what is here is here with its whole history.
-    pub(super) fn is_deep(&self) -> bool {
-        !self.is_shallow() && self.folder.join(HISTORY).exists()
+    pub(super) fn holds_everything(&self, sum: &str) -> bool {
+        fs_err::read_to_string(self.folder.join(EVERYTHING)).is_ok_and(|known| known == sum)
     }
 
     /// Notes that the history of all branches and tags is here.
-    pub(super) fn note_history(&self, sum: &str) {
+    pub(super) fn note_everything(&self, sum: &str) {
         // Without it, the same is fetched again.
-        fs_err::write(self.folder.join(HISTORY), sum).ok();
-    }
-
-    /// Reports whether some of the history is cut off.
-    pub(super) fn is_shallow(&self) -> bool {
-        fs_err::metadata(self.folder.join("shallow")).is_ok_and(|metadata| metadata.len() > 0)
+        fs_err::write(self.folder.join(EVERYTHING), sum).ok();
     }
 }
 

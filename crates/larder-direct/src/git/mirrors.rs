@@ -128,6 +128,7 @@ impl Mirrors {
     pub(super) async fn run_network(
         &self,
         mirror: Option<&Mirror>,
+        grows: &Path,
         address: &Address,
         place: &RepositoryPlace,
         arguments: &[&str],
@@ -148,7 +149,7 @@ impl Mirrors {
             None => self.ready_folder()?,
         };
         let mut job = self.commands.network(folder, mirror.is_some(), contact, arguments);
-        job.growth = mirror.map(|mirror| (mirror.folder.clone(), self.settings.repository_limit));
+        job.growth = mirror.map(|_| (grows.to_owned(), self.settings.repository_limit));
         self.runner.run(job, output).await
     }
 

@@ -25,6 +25,7 @@ mod repository;
 mod revision;
 mod run;
 mod said;
+mod transfer;
 
 pub use budget::DiskUse;
 pub use guardian::guard;

@@ -113,12 +113,13 @@ impl Repository {
     /// Runs git against the forge.
     pub(super) async fn run_network(
         &self,
-        in_mirror: bool,
+        mirror: Option<&Mirror>,
         arguments: &[&str],
         output: Output<'_>,
     ) -> Result<Done, DirectError> {
-        let mirror = in_mirror.then_some(&self.state.mirror);
-        self.mirrors.run_network(mirror, &self.state.address, &self.state.place(), arguments, output).await
+        let (state, place) = (&self.state, self.state.place());
+        let grows = &state.mirror.folder;
+        self.mirrors.run_network(mirror, grows, &state.address, &place, arguments, output).await
     }
 
     /// Runs git on the mirror.
@@ -128,8 +129,19 @@ impl Repository {
         input: Vec<u8>,
         output: Output<'_>,
     ) -> Result<Done, DirectError> {
+        self.run_in(&self.state.mirror, arguments, input, output).await
+    }
+
+    /// Runs git on the mirror or on its history.
+    pub(super) async fn run_in(
+        &self,
+        mirror: &Mirror,
+        arguments: &[&str],
+        input: Vec<u8>,
+        output: Output<'_>,
+    ) -> Result<Done, DirectError> {
         self.state.touch();
-        let mut job = self.mirrors.commands.local(&self.state.mirror.folder, arguments);
+        let mut job = self.mirrors.commands.local(&mirror.folder, arguments);
         job.input = input;
         self.mirrors.runner.run(job, output).await
     }

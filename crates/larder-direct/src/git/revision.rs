@@ -7,7 +7,7 @@ use larder_upstream::DirectFaultKind;
 use tokio::time::Instant;
 
 use super::Commit;
-use super::fetch::Want;
+use super::fetch::{Want, Wanted};
 use super::mirror::commit_reference;
 use super::refs::Refs;
 use super::repository::Repository;
@@ -88,7 +88,7 @@ impl Repository {
                 Ok(commit(hash, time, version, refs, reference))
             }
             Meant::Hash => {
-                let hash = self.find_in_history(revision, refs).await?;
+                let hash = self.inside_history(revision, refs).await?;
                 let time = self.time(&hash, &hash).await?;
                 Ok(commit(hash.clone(), time, hash, refs, None))
             }
@@ -105,34 +105,17 @@ impl Repository {
         if self.state.mirror.holds(hash) {
             return Ok(());
         }
-        self.fetch(Want::Commit { hash: hash.to_owned(), reference: reference.to_owned() }).await
+        self.fetch(Want::Files(Wanted { hash: hash.to_owned(), source: reference.to_owned() })).await
     }
 
-    /// Finds a commit that no reference names: it has to be in the history of a branch or tag, or else it is none of the repository's
-    /// (forges keep the commits of proposed changes under other names, and would give them out).
-    async fn find_in_history(&self, digits: &str, refs: &Arc<Refs>) -> Result<String, DirectError> {
+    /// Completes the digits of a commit that no reference names, and makes sure that it is in the mirror.
+    async fn inside_history(&self, digits: &str, refs: &Refs) -> Result<String, DirectError> {
         if digits.len() == refs.hash_digits() && self.state.mirror.holds(digits) {
             return Ok(digits.to_owned());
         }
-        let name = format!("{digits}^{{commit}}");
-        let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &name];
-        let sum = refs.sum();
-        let mut again = true;
-        loop {
-            let used = self.history(&sum).await?;
-            let done = self.run_local(&arguments, Vec::new(), Output::Memory(4096)).await?;
-            let found = String::from_utf8_lossy(&done.stdout).trim().to_owned();
-            if done.is_success() && is_hash(&found) {
-                self.name_commit(&found).await?;
-                return Ok(found);
-            }
-            if !again || self.failure("read the history of", &done).meaning != Meaning::Damaged {
-                return Err(self.no_revision(digits));
-            }
-            again = false;
-            drop(used);
-            self.rebuild().await?;
-        }
+        let hash = self.find_in_history(digits, refs).await?;
+        self.need(&hash, &hash).await?;
+        Ok(hash)
     }
 
     /// Returns a commit's time.
@@ -201,7 +184,7 @@ impl Repository {
         let refs = self.refs().await?;
         match meant(hash, &refs) {
             Meant::Reference { name, .. } => self.need(hash, &name).await,
-            _ => self.find_in_history(hash, &refs).await.map(drop),
+            _ => self.inside_history(hash, &refs).await.map(drop),
         }
     }
 }

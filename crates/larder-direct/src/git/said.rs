@@ -48,6 +48,8 @@ pub(super) enum Meaning {
     NoFiles,
     /// The mirror on disk is damaged.
     Damaged,
+    /// The reference led to a commit when it was listed, and leads to another one now.
+    Vanished,
     /// It said more than it may.
     Flood,
     /// The repository takes more of the disk than it may.
@@ -63,7 +65,7 @@ impl Meaning {
     pub(super) fn kind(self, login: bool, hidden_is_possible: bool) -> DirectFaultKind {
         match self {
             Self::NoRepository if hidden_is_possible => DirectFaultKind::LoginNeeded,
-            Self::NoRepository | Self::NoRevision | Self::NoFiles => DirectFaultKind::Absent,
+            Self::NoRepository | Self::NoRevision | Self::Vanished | Self::NoFiles => DirectFaultKind::Absent,
             Self::LoginWanted if login => DirectFaultKind::CredentialsRefused,
             Self::LoginWanted => DirectFaultKind::LoginNeeded,
             Self::LoginRefused => DirectFaultKind::CredentialsRefused,
@@ -100,7 +102,7 @@ impl Meaning {
             Self::Moved => "it moved elsewhere",
             Self::ProtocolRefused => "the protocol is not allowed",
             Self::DiskFull => "the disk is full",
-            Self::NoRevision => "there is no such revision",
+            Self::NoRevision | Self::Vanished => "there is no such revision",
             Self::NoShallow => "the server can't send single commits",
             Self::NoFiles => "there is no such folder",
             Self::Damaged => "the mirror is damaged",
@@ -110,9 +112,14 @@ impl Meaning {
         }
     }
 
-    /// Reports whether asking for the same in another way makes sense, because the server said no to the way only.
-    pub(super) fn is_about_the_way(self) -> bool {
-        matches!(self, Self::NoShallow | Self::NoRevision | Self::Unknown | Self::BrokenOff)
+    /// Reports whether asking for the same in another form makes sense, because the server may dislike the form only. `by_hash`: a
+    /// commit was asked for by its hash, which not all servers answer.
+    pub(super) fn is_about_the_form(self, by_hash: bool) -> bool {
+        match self {
+            Self::NoRevision => by_hash,
+            Self::NoShallow | Self::Unknown => true,
+            _ => false,
+        }
     }
 }
 
@@ -282,6 +289,11 @@ pub(super) fn meaning(stderr: &str) -> Meaning {
         )
     });
     found.map_or(Meaning::Unknown, |(_, meaning)| *meaning)
+}
+
+/// Reports whether a server that was asked to leave files out has said that it can't.
+pub(super) fn is_unfiltered(stderr: &str) -> bool {
+    stderr.contains("filtering not recognized by server")
 }
 
 /// Returns the part of what was said that may be shown: few short lines, printable, without secrets and user info.
