@@ -28,7 +28,7 @@ const V4: &[(Ipv4Addr, u32, &str)] = &[
     (Ipv4Addr::new(168, 63, 129, 16), 32, "a cloud's own service"),
 ];
 
-/// Networks of IPv6 inside 2000::/3, which alone is public.
+/// Networks of IPv6 inside `2000::/3`, which alone is public.
 const V6: &[(Ipv6Addr, u32, &str)] = &[
     // Teredo, benchmarking, overlay identifiers.
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, "a special address"),

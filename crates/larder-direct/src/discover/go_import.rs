@@ -45,6 +45,9 @@ pub(super) struct GoImports {
 /// More tags than this are not kept; nobody needs them.
 const MOST_TAGS: usize = 1000;
 
+/// Bytes of text that are kept of one page's tags.
+const MOST_TEXT: usize = 8 << 10;
+
 /// Reads the tags of a page up to the end of its head or the start of its body.
 pub(super) fn read_page(page: &[u8]) -> GoImports {
     let mut reader = Reader::new(page);
@@ -72,6 +75,24 @@ pub(super) fn read_page(page: &[u8]) -> GoImports {
         }
     }
     GoImports { tags, problem }
+}
+
+impl GoImports {
+    /// Drops what says nothing about a path or what is above or below it, but for a few tags that show what is there instead,
+    /// so that little is kept of a page however large it is.
+    pub(super) fn keep_for(&mut self, path: &str) {
+        let (mut others, mut room) = (3, MOST_TEXT);
+        self.tags.retain(|tag| {
+            let size = tag.prefix.len() + tag.system.len() + tag.repository.len() + tag.subdirectory.len();
+            let concerns = has_path_prefix(path, &tag.prefix) || has_path_prefix(&tag.prefix, path);
+            let keeps = size <= room && (concerns || others > 0);
+            if keeps {
+                room -= size;
+                others -= usize::from(!concerns);
+            }
+            keeps
+        });
+    }
 }
 
 /// Why no tag of a page is meant for a path.
@@ -238,6 +259,21 @@ mod tests {
         assert_eq!(matching(&proxies, "a.b/c"), Err(NoMatch::Several));
         assert_eq!(matching(&[], "a.b"), Err(NoMatch::NoTag));
         assert_eq!(matching(&several, "a.bc"), Err(NoMatch::Others("a.b, a.b/c".to_owned())));
+    }
+
+    #[test]
+    fn little_is_kept_of_a_large_page() {
+        let page: String = (0..900)
+            .map(|number| format!("<meta name='go-import' content='a.b/{number} git https://r'>"))
+            .collect();
+        let mut found = read_page(page.as_bytes());
+        assert_eq!(found.tags.len(), 900);
+        found.keep_for("a.b/77");
+        let kept: Vec<_> = found.tags.iter().map(|tag| tag.prefix.as_str()).collect();
+        assert_eq!(kept, ["a.b/0", "a.b/1", "a.b/2", "a.b/77"]);
+        let mut found = read_page(page.as_bytes());
+        found.keep_for("a.b");
+        assert!(found.tags.len() > 100 && found.tags.len() < 900);
     }
 
     proptest! {

@@ -39,13 +39,20 @@ pub enum RuleError {
         "url: every module that matches would be in the same repository; use {{path}} or {{1}}, {{2}} ..."
     )]
     SameForAll,
+    /// `{path}` would be empty.
+    #[error(
+        "url: {{path}} stands for nothing, the pattern names a host alone; write a wildcard for each element of a \
+             repository's path, like git.corp.example/*/*"
+    )]
+    EmptyPath,
     /// The URL can't be a clone URL. It isn't shown, for it may hold a password.
     #[error("url: {0}")]
     Url(&'static str),
 }
 
 impl RepositoryRule {
-    /// Checks a pattern and a clone URL, and puts them together.
+    /// Checks a pattern and a clone URL, and puts them together. `git@host:path`, as forges show it, is read as
+    /// `ssh://git@host/path`.
     ///
     /// # Errors
     ///
@@ -53,7 +60,7 @@ impl RepositoryRule {
     pub fn parse(pattern: &str, url: &str) -> Result<Self, RuleError> {
         let pattern = pattern.trim().trim_end_matches('/').to_owned();
         let wildcards = check_pattern(&pattern)?;
-        let rule = Self { pattern, url: url.trim().to_owned() };
+        let rule = Self { pattern, url: with_scheme(url.trim()) };
         let mut used = 0;
         let example = fill(&rule.url, |name| {
             used += usize::from(name != "host");
@@ -66,6 +73,9 @@ impl RepositoryRule {
                 },
             }
         })?;
+        if rule.url.contains("{path}") && !rule.pattern.contains('/') {
+            return Err(RuleError::EmptyPath);
+        }
         if wildcards > 0 && used == 0 {
             return Err(RuleError::SameForAll);
         }
@@ -122,6 +132,16 @@ impl RepositoryRule {
         let of_url =
             example.ok().filter(|_| !authority.contains('{')).and_then(|url| CloneUrl::parse(&url).ok());
         of_pattern.into_iter().chain(of_url.and_then(|url| url.host()))
+    }
+}
+
+/// Turns `git@host:path` into a URL.
+fn with_scheme(url: &str) -> String {
+    match url.split_once(':') {
+        Some((host, path)) if !url.contains("://") && host.contains('@') && !host.contains('/') => {
+            format!("ssh://{host}/{}", path.trim_start_matches('/'))
+        }
+        _ => url.to_owned(),
     }
 }
 
@@ -201,6 +221,12 @@ mod tests {
                 "go.corp.example/tool",
                 Some(("go.corp.example/tool", "https://forge.corp.example/x.git")),
             ),
+            (
+                "git.corp.example/*/*",
+                "git@{host}:{path}.git",
+                "git.corp.example/team/tool",
+                Some(("git.corp.example/team/tool", "ssh://git@git.corp.example/team/tool.git")),
+            ),
             ("git.corp.example/*/*", "https://{host}/{path}", "git.corp.example/team", None),
             ("git.corp.example/*", "https://{host}/{path}", "git.corp.example.evil.example/x", None),
             ("*.corp.example/*", "https://{host}/{path}", "a/corp.example/x", None),
@@ -222,7 +248,8 @@ mod tests {
             ("a.example/*", "https://a.example/{2}", "{2} has nothing to stand for, the pattern has 1"),
             ("a.example/*", "https://a.example/{0}", "{0} has nothing"),
             ("a.example/*/*", "https://a.example/x", "same repository"),
-            ("a.example/x", "git@a.example:x", "ssh://"),
+            ("a.example/x", "a.example:x", "ssh://"),
+            ("a.example", "https://a.example/{path}", "{path} stands for nothing"),
             ("a.example/x", "{1}://a.example/x", "{1} has nothing"),
             ("a.example/*", "{1}://a.example/x", "scheme can't be"),
             ("a.example/x", "ftp://a.example/x", "https or ssh"),

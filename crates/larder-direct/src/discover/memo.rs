@@ -31,11 +31,15 @@ pub(super) struct Memo<V> {
     entries: Mutex<HashMap<String, Entry<V>>>,
 }
 
+/// A good answer and when it was learned.
+type Learned<V> = Option<(V, Instant)>;
+type Cell<V> = Arc<OnceCell<Kept<V>>>;
+
 #[derive(Debug)]
 struct Entry<V> {
-    cell: Arc<OnceCell<Kept<V>>>,
-    /// The last good answer and when it was learned.
-    good: Option<(V, Instant)>,
+    cell: Cell<V>,
+    /// The last one.
+    good: Learned<V>,
 }
 
 #[derive(Debug)]
@@ -83,7 +87,7 @@ impl<V: Clone> Memo<V> {
         kept.answer.as_ref().ok().cloned()
     }
 
-    fn kept(&self, found: Result<V, DirectError>, good: Option<(V, Instant)>) -> Kept<V> {
+    fn kept(&self, found: Result<V, DirectError>, good: Learned<V>) -> Kept<V> {
         let now = Instant::now();
         let error = match found {
             Ok(value) => return Kept { answer: Ok(value), learned: now, until: now + self.keep.good },
@@ -99,7 +103,7 @@ impl<V: Clone> Memo<V> {
         }
     }
 
-    fn cell(&self, key: &str) -> (Arc<OnceCell<Kept<V>>>, Option<(V, Instant)>) {
+    fn cell(&self, key: &str) -> (Cell<V>, Learned<V>) {
         let now = Instant::now();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if !entries.contains_key(key) {

@@ -17,7 +17,7 @@ use crate::error::DirectError;
 /// What is read of a page. Its tags stand at its start, and the largest real ones have some hundred KiB.
 const PAGE_LIMIT: usize = 1 << 20;
 /// Pages that are remembered.
-const MOST_PAGES: usize = 20_000;
+const MOST_PAGES: usize = 8192;
 /// Even with a long deadline for git, a page doesn't take longer.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -103,7 +103,7 @@ impl Pages {
             deadline: Instant::now() + self.patience,
         };
         match self.upstreams.page(request).await {
-            Ok(page) => judge(page, errand),
+            Ok(page) => judge(page, path, errand),
             Err(failure) => Err(no_page(&failure)),
         }
     }
@@ -136,8 +136,9 @@ fn page_url(path: &str) -> Result<Url, DirectError> {
     }
 }
 
-fn judge(page: Page, errand: Errand) -> Result<Arc<Told>, DirectError> {
-    let found = read_page(&page.body);
+fn judge(page: Page, path: &str, errand: Errand) -> Result<Arc<Told>, DirectError> {
+    let mut found = read_page(&page.body);
+    found.keep_for(path);
     // A stranger may be shown a login page, or less than there is.
     let hidden = errand.private && !page.authenticated;
     if found.tags.is_empty() {

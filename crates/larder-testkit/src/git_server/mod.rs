@@ -156,6 +156,11 @@ impl GitServer {
         Self::start_at(443, 80, hosts)
     }
 
+    /// Starts one on free ports whose certificate has these names, for those who know by themselves where names lead.
+    pub fn start_for(hosts: &[&str]) -> Self {
+        Self::start_at(0, 0, hosts)
+    }
+
     fn start_at(port: u16, plain: u16, hosts: &[&str]) -> Self {
         let folder = TempDir::with_prefix("larder-forge-").expect("a temporary folder");
         let root = folder.path().join("repositories");
