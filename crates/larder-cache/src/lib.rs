@@ -22,6 +22,7 @@ mod memory;
 mod merged;
 mod metrics;
 mod objects;
+pub mod paste;
 mod policy;
 mod served;
 mod spool;

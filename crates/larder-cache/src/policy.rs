@@ -3,7 +3,7 @@
 use larder_module::{path::ModulePath, request::ChecksumRequest};
 use larder_upstream::Route;
 
-use crate::{Access, Failure, Reason, Served, engine::Engine};
+use crate::{Access, Failure, Reason, Served, engine::Engine, paste};
 
 impl Engine {
     /// Lets the request in or not; reports whether the module is private.
@@ -65,8 +65,11 @@ impl Engine {
             &format!("{module} is private here: no checksum database is asked about it"),
             &[],
             &[
-                &format!("set this where go runs: GONOSUMDB={patterns}"),
-                "GOPRIVATE alone would make go bypass this proxy; with it, set GONOPROXY=none too",
+                &format!(
+                    "beside GOPROXY, where go runs: export {}",
+                    paste::assignment("GONOSUMDB", &patterns)
+                ),
+                paste::BYPASS_WARNING,
             ],
         );
         failure.private = true;

@@ -26,7 +26,7 @@ use self::flights::Flights;
 use crate::code::{CodeModule, Ledger};
 use crate::discover::{Discovery, Place, RepositoryPlace};
 use crate::error::DirectError;
-use crate::git::{Mirrors, Repository, RunCounts};
+use crate::git::{DiskUse, Mirrors, Repository, RunCounts};
 use crate::settings::DirectSettings;
 
 /// How long a zip waits for somebody who asks again.
@@ -85,6 +85,11 @@ impl Direct {
     /// Returns how often git was run and is running.
     pub fn run_counts(&self) -> RunCounts {
         self.shared.mirrors.run_counts()
+    }
+
+    /// Returns what the mirrors take on disk, as far as they were measured.
+    pub fn disk_use(&self) -> DiskUse {
+        self.shared.mirrors.disk_use()
     }
 }
 

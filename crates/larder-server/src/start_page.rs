@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use larder_cache::paste::assignment;
+
 use crate::settings::StartPageFacts;
 
 /// What the page may load: its style sheet.
@@ -36,23 +38,24 @@ pub(crate) struct View<'a> {
 /// Renders the page.
 pub(crate) fn render(view: &View<'_>) -> String {
     let facts = view.facts;
-    let address = escape(view.address);
+    let proxy = escape(&assignment("GOPROXY", view.address));
     let base = escape(view.base);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>Larder</title>\n\
          <link rel=\"stylesheet\" href=\"{base}/-/style.css\">\n</head>\n<body>\n\
          <h1>Larder</h1>\n<p>This is a Go module proxy. To build through it, paste into a shell:</p>\n\
-         <pre><code>go env -w GOPROXY={address}</code></pre>\n\
-         <p>or for one shell only:</p>\n<pre><code>export GOPROXY={address}</code></pre>\n"
+         <pre><code>go env -w {proxy}</code></pre>\n\
+         <p>or for one shell only:</p>\n<pre><code>export {proxy}</code></pre>\n"
     );
     if view.shows_private && !facts.private_patterns.is_empty() {
-        let patterns = escape(&facts.private_patterns.join(","));
+        let patterns = escape(&assignment("GONOSUMDB", &facts.private_patterns.join(",")));
         let _ = write!(
             page,
             "<h2>Private modules</h2>\n<p>This server also provides private modules. The public checksum \
-             database does not know them, so tell the go command not to ask it:</p>\n\
-             <pre><code>go env -w GONOSUMDB={patterns}</code></pre>\n\
+             database does not know them, so the go command needs both settings:</p>\n\
+             <pre><code>go env -w {proxy} {patterns}</code></pre>\n\
+             <p>or for one shell only:</p>\n<pre><code>export {proxy} {patterns}</code></pre>\n\
              <p class=\"note\"><strong>GOPRIVATE alone bypasses Larder</strong>: it also sets GONOPROXY, and the go \
              command then goes straight to the repositories. If GOPRIVATE must stay set, add:</p>\n\
              <pre><code>go env -w GONOPROXY=none</code></pre>\n"
@@ -99,7 +102,9 @@ mod tests {
         assert!(!none.contains("GONOSUMDB"));
         let patterns = ["corp.example.com", "*.corp"];
         let some = page("http://h:1/x", "/x", &patterns, true);
-        assert!(some.contains("go env -w GONOSUMDB=corp.example.com,*.corp<"));
+        let quoted = "GONOSUMDB=&#39;corp.example.com,*.corp&#39;";
+        assert!(some.contains(&format!("go env -w GOPROXY=http://h:1/x {quoted}<")));
+        assert!(some.contains(&format!("export GOPROXY=http://h:1/x {quoted}<")));
         assert!(some.contains("GOPRIVATE alone bypasses Larder"));
         assert!(some.contains("href=\"/x/-/style.css\""));
         assert!(!page("http://h:1/x", "/x", &patterns, false).contains("corp.example.com"));

@@ -28,12 +28,15 @@ impl fmt::Debug for GitFigures {
 impl Collector for GitFigures {
     fn encode(&self, mut page: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let runs = self.0.run_counts();
-        let mut gauge = |name: &str, help: &str, value: u64| {
+        let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, value: u64| {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            gauge.encode(page.encode_descriptor(name, help, None, gauge.metric_type())?)
+            gauge.encode(page.encode_descriptor(name, help, unit, gauge.metric_type())?)
         };
-        gauge("git_running", "Runs of git under way", runs.running)?;
-        gauge("git_waiting", "Runs of git that wait for their turn", runs.waiting)?;
+        gauge("git_running", "Runs of git under way", None, runs.running)?;
+        gauge("git_waiting", "Runs of git that wait for their turn", None, runs.waiting)?;
+        let disk = self.0.disk_use();
+        gauge("git_mirrors", "Mirrors of repositories", None, disk.mirrors)?;
+        gauge("git_disk", "What the mirrors take on disk", Some(&Unit::Bytes), disk.bytes)?;
         let mut counter = |name: &str, help: &str, unit: Option<&Unit>, value: u64| {
             let counter = ConstCounter::new(value);
             counter.encode(page.encode_descriptor(name, help, unit, counter.metric_type())?)

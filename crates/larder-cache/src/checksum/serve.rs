@@ -25,7 +25,7 @@ use super::{
     tiles::Reach,
     trouble::Trouble,
 };
-use crate::{Access, Body, Content, Failure, Outcome, Reason, Served, policy::private_clients};
+use crate::{Access, Body, Content, Failure, Outcome, Reason, Served, paste, policy::private_clients};
 
 impl ChecksumDatabases {
     /// Answers a client out of the verified copy; the chain is the one that would be asked about the module.
@@ -89,10 +89,10 @@ impl ChecksumDatabases {
             return private_clients(module);
         }
         let headline = format!("{of} is private here: {} is not asked about it", database.name());
-        let setting = format!("set GONOSUMDB={}", self.hidden_patterns(of, access.client_is_private_ok));
-        let warning =
-            "GOPRIVATE alone would make the go command go past this proxy; it needs GONOPROXY=none beside it";
-        let mut failure = Failure::new(Reason::Denied, &headline, &[], &[&setting, warning]);
+        let patterns = self.hidden_patterns(of, access.client_is_private_ok);
+        let setting =
+            format!("beside GOPROXY, where go runs: export {}", paste::assignment("GONOSUMDB", &patterns));
+        let mut failure = Failure::new(Reason::Denied, &headline, &[], &[&setting, paste::BYPASS_WARNING]);
         failure.private = true;
         failure
     }

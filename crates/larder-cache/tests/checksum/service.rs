@@ -99,7 +99,7 @@ async fn private_names_stay_inside() {
         assert_eq!(failure.reason, Reason::Denied);
         assert!(failure.private);
         let text = failure.lines.join("\n");
-        assert!(text.contains("GONOSUMDB=*.internal.example,git.corp.example,quiet.example"), "{text}");
+        assert!(text.contains("GONOSUMDB='*.internal.example,git.corp.example,quiet.example'"), "{text}");
         assert!(text.contains("GOPRIVATE alone"), "{text}");
     }
     // Who may not see private modules learns no pattern but the one that was hit, and none of a private route.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use larder_cache::paste::assignment;
 use larder_cache::{ChecksumDatabases, Engine, Metrics};
 use larder_direct::Direct;
 use larder_server::{AppParts, Server, ServerControl, StartPageFacts, VersionFacts};
@@ -74,7 +75,7 @@ async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> 
             revision: option_env!("LARDER_REVISION").map(str::to_owned),
         },
         start_page: StartPageFacts {
-            private_patterns: crate::config::settings::list(&config.private_patterns()),
+            private_patterns: crate::config::settings::list(&config.unlisted_patterns()),
         },
         instance,
         id_seed: id_seed(),
@@ -137,13 +138,14 @@ fn announce<B: larder_server::Backend>(config: &Config, server: &Server<B>, noti
     let url = format!("{scheme}://{address}{}", config.text("base_path"));
     let data = config.path("data").unwrap_or_default();
     info!("larder {} serves on {url}, store in {}", env!("CARGO_PKG_VERSION"), data.display());
-    let private = config.private_patterns();
-    if private.is_empty() {
-        render::line(format_args!("export GOPROXY={url}"));
+    let unlisted = config.unlisted_patterns();
+    if unlisted.is_empty() {
+        render::line(format_args!("export {}", assignment("GOPROXY", &url)));
     } else {
-        render::line(format_args!("export GOPROXY={url} GONOSUMDB={private}"));
+        let (proxy, setting) = (assignment("GOPROXY", &url), assignment("GONOSUMDB", &unlisted));
+        render::line(format_args!("export {proxy} {setting}"));
         info!(
-            "private modules ({private}): clients need that GONOSUMDB; with GOPRIVATE alone they would not ask Larder"
+            "private modules ({unlisted}): clients need both settings; with GOPRIVATE alone they would not ask Larder"
         );
     }
 }

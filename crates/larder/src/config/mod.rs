@@ -130,10 +130,19 @@ impl Config {
         self.go.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value.text.as_str())
     }
 
-    /// Returns the patterns of all private routes, as `GONOSUMDB` on a client would have to name them.
+    /// Returns the patterns of all private routes.
     pub(crate) fn private_patterns(&self) -> String {
         let private = self.routes.iter().filter(|route| route.private).map(|route| route.patterns.as_str());
         private.collect::<Vec<_>>().join(",")
+    }
+
+    /// Returns what `GONOSUMDB` on a client has to name: private modules, and what is not looked up by setting.
+    pub(crate) fn unlisted_patterns(&self) -> String {
+        let mut patterns = settings::list(&self.private_patterns());
+        patterns.extend(self.list("gonosumdb"));
+        let mut seen = std::collections::HashSet::new();
+        patterns.retain(|pattern| pattern != "none" && seen.insert(pattern.clone()));
+        patterns.join(",")
     }
 
     fn set(&mut self, key: &'static str, text: String, origin: Origin) {

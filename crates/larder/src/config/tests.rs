@@ -89,6 +89,7 @@ fn inherited_private_patterns_come_first_and_only_the_same_pattern_replaces_one(
         ]
     );
     assert_eq!(config.private_patterns(), "a.example.com");
+    assert_eq!(config.unlisted_patterns(), "a.example.com,b.example.com");
     assert_eq!(config.text("gonosumdb"), "a.example.com,b.example.com");
 }
 
