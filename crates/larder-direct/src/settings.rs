@@ -49,8 +49,8 @@ pub struct DirectSettings {
     pub no_proxy: Patterns,
     /// The environment that git gets: `HOME`, `PATH`, `SSH_AUTH_SOCK`, `GIT_SSH_COMMAND`, forward proxies and the like.
     pub environment: Vec<(OsString, OsString)>,
-    /// PEM file with the authorities that git trusts in addition (`upstream.ca`), or nothing.
-    pub certificate_authorities: Option<PathBuf>,
+    /// PEM files with authorities that git trusts in addition (`upstream.ca`).
+    pub certificate_authorities: Vec<PathBuf>,
     /// The program with its arguments that does nothing but call [`crate::git::guard`] on its standard input; without one, runs of
     /// git that are going on when this process is killed end by themselves only.
     pub guardian: Vec<OsString>,

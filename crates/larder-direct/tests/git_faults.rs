@@ -279,7 +279,7 @@ async fn logins_are_told_apart() {
         lab.forge.protect("git.corp.example/team", "robot", "hunter2", strangers);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut settings = support::settings(folder.path());
-        settings.certificate_authorities = Some(lab.forge.authority_file());
+        settings.certificate_authorities = vec![lab.forge.authority_file()];
         if private {
             settings.private = larder_module::pattern::Patterns::parse("git.corp.example");
         }

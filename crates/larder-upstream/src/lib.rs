@@ -53,7 +53,6 @@ pub use routes::{Route, Routes, VerifyMode};
 pub use settings::{
     BreakerSettings, ClientIdentity, Concurrency, Limits, Retries, Timeouts, TlsSettings, UpstreamSettings,
 };
-pub use tls::authorities_pem;
 pub use transport::SettingsError;
 pub use upstream::{
     Deadline, EntryError, Fresh, Resume, SmallReply, Upstream, UpstreamKind, UpstreamState, Upstreams,

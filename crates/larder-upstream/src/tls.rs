@@ -9,7 +9,6 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::base64_text;
 use crate::settings::TlsSettings;
 
 /// The authorities that are trusted, and what was wrong with some.
@@ -41,23 +40,6 @@ pub(crate) fn roots(settings: &TlsSettings) -> Roots {
         }
     }
     Roots { store: Arc::new(store), problems }
-}
-
-/// Writes the authorities of this machine and further ones down in PEM form, for programs that take one file in place of the
-/// machine's own.
-pub fn authorities_pem(further: &[CertificateDer<'_>]) -> String {
-    let native = rustls_native_certs::load_native_certs().certs;
-    let mut pem = String::new();
-    for certificate in further.iter().chain(&native) {
-        let text = base64_text::encode(certificate);
-        pem.push_str("-----BEGIN CERTIFICATE-----\n");
-        for line in text.as_bytes().chunks(64) {
-            pem.extend(line.iter().map(|byte| char::from(*byte)));
-            pem.push('\n');
-        }
-        pem.push_str("-----END CERTIFICATE-----\n");
-    }
-    pem
 }
 
 /// Builds the TLS configuration of a client, with a client certificate if there is one.

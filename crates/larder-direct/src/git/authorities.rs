@@ -16,15 +16,24 @@ const SYSTEM: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-/// Writes one file with the system's authorities and `added`, and returns its name.
-pub(super) fn together(folder: &Path, added: &Path) -> Result<PathBuf, DirectError> {
-    write(folder, added).map_err(|error| storage_fault("put certificate authorities together", &error))
+/// Writes one file with the system's authorities (those in `system`, if it is named) and `added`, and returns its name.
+pub(super) fn together(
+    folder: &Path,
+    added: &[PathBuf],
+    system: Option<&Path>,
+) -> Result<PathBuf, DirectError> {
+    write(folder, added, system)
+        .map_err(|error| storage_fault("put certificate authorities together", &error))
 }
 
-fn write(folder: &Path, added: &Path) -> std::io::Result<PathBuf> {
-    let mut text = fs_err::read(added)?;
-    text.push(b'\n');
-    if let Some(system) = SYSTEM.iter().find_map(|file| fs_err::read(file).ok()) {
+fn write(folder: &Path, added: &[PathBuf], system: Option<&Path>) -> std::io::Result<PathBuf> {
+    let mut text = Vec::new();
+    for file in added {
+        text.extend_from_slice(&fs_err::read(file)?);
+        text.push(b'\n');
+    }
+    let usual = SYSTEM.iter().map(Path::new);
+    if let Some(system) = system.into_iter().chain(usual).find_map(|file| fs_err::read(file).ok()) {
         text.extend_from_slice(&system);
     }
     let path = folder.join(".authorities.pem");

@@ -177,13 +177,22 @@ impl Mirrors {
 
     /// Returns the file with all certificate authorities, if there are others than the system's.
     fn authorities(&self) -> Result<Option<PathBuf>, DirectError> {
-        let Some(added) = &self.settings.certificate_authorities else { return Ok(None) };
+        let added = &self.settings.certificate_authorities;
+        if added.is_empty() {
+            return Ok(None);
+        }
         let folder = self.ready_folder()?;
         let mut known = self.authorities.lock().unwrap_or_else(PoisonError::into_inner);
         if known.as_ref().is_none_or(|path| !path.exists()) {
-            *known = Some(authorities::together(folder, added)?);
+            *known = Some(authorities::together(folder, added, self.system_authorities())?);
         }
         Ok(known.clone())
+    }
+
+    /// Returns the file that the operator's environment names in place of the system's authorities.
+    fn system_authorities(&self) -> Option<&Path> {
+        let named = self.settings.environment.iter().find(|(name, _)| name == "SSL_CERT_FILE");
+        named.map(|(_, file)| Path::new(file))
     }
 
     /// Makes the folder and takes its lock, once.

@@ -47,7 +47,7 @@ pub fn settings(folder: &Path) -> DirectSettings {
             ("GIT_CONFIG_GLOBAL".into(), folder.join("gitconfig").into()),
             ("GIT_CONFIG_NOSYSTEM".into(), "1".into()),
         ],
-        certificate_authorities: None,
+        certificate_authorities: Vec::new(),
         guardian: Vec::new(),
         tokens: Vec::new(),
         observer: Arc::new(Noted::default()),
@@ -89,7 +89,7 @@ impl Lab {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let forge = GitServer::start();
         let mut settings = settings(folder.path());
-        settings.certificate_authorities = Some(forge.authority_file());
+        settings.certificate_authorities = vec![forge.authority_file()];
         change(&mut settings);
         Self { folder, forge, mirrors: Mirrors::new(Arc::new(settings)) }
     }

@@ -49,7 +49,6 @@ async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> 
     let routes = wiring::routes(config, &upstreams).map_err(Outcome::Configuration)?;
     let checksums = wiring::checksums(config).map_err(Outcome::Configuration)?;
     let store = open_store(config, environment)?;
-    wiring::write_authorities(config).map_err(|error| Outcome::usage(&error, None))?;
     let databases = ChecksumDatabases::new(checksums, &store, &upstreams);
     let metrics = Metrics::new();
     findings.keep_in(store.clone(), metrics.clone());

@@ -98,7 +98,7 @@ fn settings(
         private: Patterns::parse(&config.private_patterns()),
         no_proxy: Patterns::parse(config.go_setting("GONOPROXY")),
         environment: passed_on(config, environment),
-        certificate_authorities: authorities_file(config),
+        certificate_authorities: config.list("upstream.ca").into_iter().map(PathBuf::from).collect(),
         // This very program, even if its file has been replaced meanwhile.
         guardian: vec!["/proc/self/exe".into(), "guard-git".into()],
         tokens: tokens(config, environment, problems),
@@ -113,22 +113,6 @@ fn govcs(config: &Config, problems: &mut Vec<Problem>) -> Govcs {
         problems.push(Problem::new("GOVCS", origin.unwrap_or(Origin::GoBuiltIn), error.to_string()));
         Govcs::default()
     })
-}
-
-/// Returns where git finds the authorities to trust, if they are others than the machine's own.
-fn authorities_file(config: &Config) -> Option<PathBuf> {
-    let data = config.path("data")?;
-    (!config.list("upstream.ca").is_empty()).then(|| data.join("authorities.pem"))
-}
-
-/// Writes the authorities of the machine and of `upstream.ca` into one file: git takes one in place of its own, not beside it.
-pub(crate) fn write_authorities(config: &Config) -> std::io::Result<()> {
-    let Some(file) = authorities_file(config) else { return Ok(()) };
-    // Mistakes in these files were reported when the upstreams were built.
-    let pem = larder_upstream::authorities_pem(&super::extra_roots(config, &mut Vec::new()));
-    let new = file.with_extension("new");
-    fs_err::write(&new, pem)?;
-    fs_err::rename(new, file)
 }
 
 /// Says that there is no git, if a chain needs one.

@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
-pub(crate) use direct::{missing_git, version_control, write_authorities};
+pub(crate) use direct::{missing_git, version_control};
 
 use crate::clock;
 use crate::config::{Config, Environment, Origin, Problem, Proof, RouteSetting, SecretSource};
