@@ -185,3 +185,83 @@ impl Transport {
 fn printable_page(url: &Url) -> String {
     printable_url(url).trim_end_matches("?...").trim_end_matches('/').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::resolver::{LookUp, LookingUp};
+    use crate::settings::{TlsSettings, UpstreamSettings};
+
+    /// Stands for the public internet, which a test can't have.
+    const PUBLIC: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+    fn only_public(address: IpAddr) -> Option<&'static str> {
+        (address != IpAddr::V4(PUBLIC)).then_some("not the public internet")
+    }
+
+    /// First the public address, from then on the other one.
+    #[derive(Debug)]
+    struct Turncoat {
+        port: u16,
+        asked: AtomicUsize,
+    }
+
+    impl LookUp for Turncoat {
+        fn look_up<'a>(&'a self, _: &'a str) -> LookingUp<'a> {
+            let first = self.asked.fetch_add(1, Ordering::SeqCst) == 0;
+            let address = if first { PUBLIC } else { Ipv4Addr::LOCALHOST };
+            Box::pin(async move { Ok(vec![SocketAddr::new(address.into(), self.port)]) })
+        }
+    }
+
+    async fn serve(listener: TcpListener, body: &'static str, visits: Arc<AtomicUsize>) {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            visits.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.read(&mut [0; 4096]).await;
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_judged_is_what_is_connected_to() {
+        let outside = TcpListener::bind((PUBLIC, 0)).await.unwrap();
+        let port = outside.local_addr().unwrap().port();
+        let inside = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let (seen_outside, seen_inside) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        tokio::spawn(serve(outside, "outside", Arc::clone(&seen_outside)));
+        tokio::spawn(serve(inside, "inside", Arc::clone(&seen_inside)));
+        let names = Arc::new(Turncoat { port, asked: AtomicUsize::new(0) });
+        let look_up: Arc<dyn LookUp> = Arc::<Turncoat>::clone(&names);
+        let settings = UpstreamSettings {
+            look_up: Some(look_up),
+            tls: TlsSettings { native_roots: false, ..TlsSettings::default() },
+            ..UpstreamSettings::default()
+        };
+        let transport = Transport::judging(settings, only_public);
+        let url = Url::parse("http://turncoat.example.com/m").unwrap();
+        let request = PageRequest {
+            url: &url,
+            private: false,
+            insecure: true,
+            listed: &ListedHosts::default(),
+            tokens: &Credentials::new(),
+            limit: 100,
+            deadline: Instant::now() + Duration::from_secs(20),
+        };
+        assert_eq!(transport.page(&request, &url).await.unwrap().body, "outside");
+        assert_eq!(names.asked.load(Ordering::SeqCst), 1, "looked up once, judged and connected to");
+        let refused = transport.page(&request, &url).await.unwrap_err();
+        assert!(matches!(refused.cause, FetchCause::Direct(_)), "{refused:?}");
+        assert_eq!((seen_outside.load(Ordering::SeqCst), seen_inside.load(Ordering::SeqCst)), (1, 0));
+    }
+}

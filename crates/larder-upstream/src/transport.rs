@@ -135,6 +135,15 @@ pub enum SettingsError {
 impl Transport {
     /// Builds the clients; returns what is wrong with the settings but no reason not to start, too.
     pub(crate) fn new(settings: UpstreamSettings) -> Result<(Self, Vec<String>), SettingsError> {
+        Self::with_judge(settings, not_public)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn judging(settings: UpstreamSettings, judge: Judge) -> Self {
+        Self::with_judge(settings, judge).unwrap().0
+    }
+
+    fn with_judge(settings: UpstreamSettings, judge: Judge) -> Result<(Self, Vec<String>), SettingsError> {
         let roots = tls::roots(&settings.tls);
         let mut notices = roots.problems;
         notices.extend(settings.forward_proxy.problems().iter().cloned());
@@ -150,12 +159,12 @@ impl Transport {
                 })?;
             with_identity.push((identity.origins.clone(), client(config, &settings, &resolver)?));
         }
-        let guarded = guarded_client(plain.clone(), &settings, &resolver, not_public)?;
+        let guarded = guarded_client(plain.clone(), &settings, &resolver, judge)?;
         let transport = Self {
             client: client(plain, &settings, &resolver)?,
             with_identity,
             guarded,
-            judge: not_public,
+            judge,
             resolver,
             no_roots: roots.store.is_empty(),
             gates: Gates::new(settings.concurrency),

@@ -166,7 +166,7 @@ fn suffix_of(path: &str) -> Option<(&str, &'static str)> {
     SYSTEMS.iter().find(|system| **system == suffix).map(|system| (bare, *system))
 }
 
-/// `host/any/path.git/folder`: the first element with such a suffix ends the root.
+/// `host/any/path.git/folder`: the last element with such a suffix ends the root.
 fn by_suffix(path: &str) -> Told {
     let found = split_at_suffix(path);
     if matches!(found, Told::Nothing) && path.contains('~') {
@@ -195,8 +195,7 @@ fn split_at_suffix(path: &str) -> Told {
         if !is_name(bare) {
             return Told::Nothing;
         }
-        if found.is_none()
-            && let Some((before, system)) = suffix_of(bare)
+        if let Some((before, system)) = suffix_of(bare)
             && !before.is_empty()
         {
             found = Some((end, system));
@@ -254,7 +253,7 @@ mod tests {
             ("rsc.io/quote", "nothing"),
             ("git.corp.example/team/x.git", "git.corp.example/team/x.git git ?git.corp.example/team/x"),
             ("git.corp.example/x.git/sub/v2", "git.corp.example/x.git git ?git.corp.example/x"),
-            ("git.corp.example/x.git/y.hg", "git.corp.example/x.git git ?git.corp.example/x"),
+            ("git.corp.example/x.git/y.hg/z", "git.corp.example/x.git/y.hg hg ?git.corp.example/x.git/y"),
             ("git.corp.example/x.git.git", "git.corp.example/x.git.git git ?git.corp.example/x.git"),
             ("git.corp.example/~u/x.svn/y", "git.corp.example/~u/x.svn svn ?git.corp.example/~u/x"),
             ("git.corp.example/a~b/x.git", "nothing"),
