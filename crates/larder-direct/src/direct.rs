@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use self::flights::Flights;
-use crate::code::{CodeModule, Ledger};
+use crate::code::{CodeModule, Memory};
 use crate::discover::{Discovery, Place, RepositoryPlace};
 use crate::error::DirectError;
 use crate::git::{DiskUse, Mirrors, Repository, RunCounts};
@@ -50,7 +50,7 @@ struct Shared {
     upstreams: Upstreams,
     listed: ListedHosts,
     /// By the URL without user info.
-    ledgers: Mutex<HashMap<String, Arc<OnceCell<Arc<Ledger>>>>>,
+    memories: Mutex<HashMap<String, Arc<OnceCell<Arc<Memory>>>>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -72,7 +72,7 @@ impl Direct {
         let git = Arc::new(Arc::clone(&mirrors));
         let discovery = Discovery::new(Arc::clone(&settings), upstreams.clone(), git);
         let listed = discovery.listed().clone();
-        let shared = Shared { settings, discovery, mirrors, upstreams, listed, ledgers: Mutex::default() };
+        let shared = Shared { settings, discovery, mirrors, upstreams, listed, memories: Mutex::default() };
         Ok(Self {
             shared: Arc::new(shared),
             small: Flights::new(Duration::ZERO),
@@ -176,25 +176,25 @@ impl Shared {
 
     async fn code(&self, place: &RepositoryPlace, module: &ModulePath) -> Result<CodeModule, DirectError> {
         let repository = self.mirrors.repository(place)?;
-        let ledger = self.ledger(&repository).await;
-        CodeModule::new(repository, place, module.clone(), ledger, self.settings.staging.clone())
+        let memory = self.memory(&repository).await;
+        CodeModule::new(repository, place, module.clone(), memory, self.settings.staging.clone())
     }
 
-    /// Returns the ledger of a repository, read when it is first needed.
-    async fn ledger(&self, repository: &Repository) -> Arc<Ledger> {
+    /// Returns what is known of a repository, its ledger read when it is first needed.
+    async fn memory(&self, repository: &Repository) -> Arc<Memory> {
         let url = repository.url();
         let cell = {
-            let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(ledgers.entry(url.clone()).or_default())
+            let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(memories.entry(url.clone()).or_default())
         };
         let open = || async {
             let (file, observer) = (self.ledger_file(&url), Arc::clone(&self.settings.observer));
             let opened = {
                 let (file, url, observer) = (file.clone(), url.clone(), Arc::clone(&observer));
-                tokio::task::spawn_blocking(move || Ledger::open(file, url, observer)).await
+                tokio::task::spawn_blocking(move || Memory::open(file, url, observer)).await
             };
             // Only a runtime that is ending drops such work.
-            Arc::new(opened.unwrap_or_else(|_| Ledger::open(file, url.clone(), observer)))
+            Arc::new(opened.unwrap_or_else(|_| Memory::open(file, url.clone(), observer)))
         };
         Arc::clone(cell.get_or_init(open).await)
     }

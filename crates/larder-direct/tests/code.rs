@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use larder_direct::code::{CodeModule, Ledger};
+use larder_direct::code::{CodeModule, Memory};
 use larder_direct::discover::RepositoryPlace;
 use larder_direct::{DirectError, git::Repository};
 use larder_testkit::{Commit, Mark};
@@ -23,11 +23,11 @@ fn module_in(lab: &Lab, repository: Repository, below: &str, subdirectory: &str)
     let mut place: RepositoryPlace = support::place(&lab.forge.url(NAME));
     subdirectory.clone_into(&mut place.subdirectory);
     let ledger = lab.folder.path().join("ledger");
-    let ledger = Arc::new(Ledger::open(ledger, repository.url(), Arc::new(Noted::default())));
+    let memory = Arc::new(Memory::open(ledger, repository.url(), Arc::new(Noted::default())));
     let staging = lab.folder.path().join("staging");
     fs_err::create_dir_all(&staging).expect("a temporary folder");
     let path = format!("{NAME}{below}").parse().expect("a path");
-    CodeModule::new(repository, &place, path, ledger, staging).expect("it is below the root")
+    CodeModule::new(repository, &place, path, memory, staging).expect("it is below the root")
 }
 
 async fn versions(module: &CodeModule) -> String {

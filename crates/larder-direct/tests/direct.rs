@@ -106,6 +106,7 @@ fn kind(refusal: &Refusal) -> Option<DirectFaultKind> {
 async fn the_files_of_a_version_cost_one_listing_and_one_fetch() {
     let mut scene = Scene::new();
     scene.release("v1.0.0", "package a\n");
+    scene.release("v1.1.0", "package a // better\n");
     let direct = scene.direct(|_| {});
     let info = object(&direct, "v1.0.0", ObjectKind::Info).await.expect("an .info");
     let go_mod = object(&direct, "v1.0.0", ObjectKind::Mod).await.expect("a .mod");
@@ -113,7 +114,7 @@ async fn the_files_of_a_version_cost_one_listing_and_one_fetch() {
     assert!(info.starts_with(br#"{"Version":"v1.0.0","Time":"2024-01-01T12:00:00Z","Origin":{"VCS":"git","#));
     assert_eq!(go_mod, format!("module {NAME}\n\ngo 1.21\n"));
     assert!(dirhash::hash_zip(zip.as_slice(), zip.len() as u64).is_ok());
-    assert_eq!(list(&direct).await, "v1.0.0\n");
+    assert_eq!(list(&direct).await, "v1.0.0\nv1.1.0\n");
     let traffic = scene.forge.traffic(NAME);
     assert_eq!(traffic.fetches, 1, "{traffic:?}");
     // One for `ls-remote`, one that begins the fetch.

@@ -88,13 +88,14 @@ impl Conversion<'_> {
             module.validate_pseudo_version(self.commit, wanted).await?;
             return Ok(version);
         }
-        let retracted = module.retractions_of_highest().await?;
         if let Some(tag) = module.tag_version(&self.commit.version).filter(|tag| tag.is_canonical) {
             match self.checked(&tag.version).await {
                 Err(error) if error.is_absence() => {}
                 done => return done,
             }
         }
+        // Only now, because another version's commit has to be fetched for it.
+        let retracted = module.retractions_of_highest().await?;
         let base = match self.on_commit(&retracted).await? {
             OnCommit::Version(version) => return self.checked(&version).await,
             OnCommit::After(version) => Some(version),

@@ -109,7 +109,13 @@ impl CodeModule {
 
     /// Reads a go.mod.
     pub(super) async fn read(&self, commit: &str, file: &str) -> Result<Option<Bytes>, DirectError> {
-        self.repository.read_file(commit, file, MOST_READ).await
+        let files = &self.memory.files;
+        if let Some(known) = files.find(commit, file) {
+            return Ok(known);
+        }
+        let content = self.repository.read_file(commit, file, MOST_READ).await?;
+        files.remember(commit, file, content.as_ref());
+        Ok(content)
     }
 
     /// Reports whether there is such a file; one that is too large is there.

@@ -20,7 +20,7 @@ use crate::settings::{MovedTag, Observer};
 
 /// The commits of one repository's versions.
 #[derive(Debug)]
-pub struct Ledger {
+pub(super) struct Ledger {
     file: PathBuf,
     /// Without user info.
     repository: String,
@@ -52,7 +52,7 @@ enum Line {
 
 impl Ledger {
     /// Reads the ledger in `file`; one that isn't there is empty. `repository` is the URL without user info.
-    pub fn open(file: PathBuf, repository: String, observer: Arc<dyn Observer>) -> Self {
+    pub(super) fn open(file: PathBuf, repository: String, observer: Arc<dyn Observer>) -> Self {
         let text = match fs_err::read(&file) {
             Ok(text) => text,
             Err(error) => {

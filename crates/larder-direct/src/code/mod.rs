@@ -2,13 +2,14 @@
 //! checked, where the go.mod is, what belongs into the zip.
 //!
 //! A [`CodeModule`] is one module path at one repository and lives for one question. Nothing here talks to anybody: [`Repository`] does
-//! that, and remembers. What outlives a question is the [`Ledger`]: the commit that each version's first answer was made from.
+//! that, and remembers. What outlives a question is in [`Memory`]: above all the commit that each version's first answer was made from.
 
 mod assemble;
 mod convert;
 mod folder;
 mod ledger;
 mod location;
+mod memory;
 mod origin;
 mod pseudo;
 mod resolve;
@@ -16,7 +17,7 @@ mod select;
 mod versions;
 
 pub use assemble::{ModuleZip, assemble};
-pub use ledger::Ledger;
+pub use memory::Memory;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub struct CodeModule {
     repository: Repository,
     module: ModulePath,
     location: Location,
-    ledger: Arc<Ledger>,
+    memory: Arc<Memory>,
     staging: PathBuf,
     /// What the highest version retracts, read at most once per question.
     retracted: OnceCell<Retractions>,
@@ -59,11 +60,11 @@ impl CodeModule {
         repository: Repository,
         place: &RepositoryPlace,
         module: ModulePath,
-        ledger: Arc<Ledger>,
+        memory: Arc<Memory>,
         staging: PathBuf,
     ) -> Result<Self, DirectError> {
         let location = Location::new(&module, &place.root, &place.subdirectory)?;
-        Ok(Self { repository, module, location, ledger, staging, retracted: OnceCell::new() })
+        Ok(Self { repository, module, location, memory, staging, retracted: OnceCell::new() })
     }
 
     /// Returns the versions of `@v/list`, sorted.
@@ -164,7 +165,7 @@ impl CodeModule {
     async fn settles(&self, version: &str, commit: &str) -> bool {
         let Ok(version) = version.parse::<Version>() else { return true };
         let tag = self.location.revision_of(version.as_str());
-        version.is_pseudo() || self.ledger.keep(&tag, commit, &self.module, &version).await
+        version.is_pseudo() || self.memory.ledger.keep(&tag, commit, &self.module, &version).await
     }
 
     /// Returns the go.mod that the go command makes up for a module without one.

@@ -1,6 +1,6 @@
 //! From a revision's name to a commit, and from a version to its commit.
 //!
-//! A version that was answered once stays what it was: the [`Ledger`](super::Ledger) names its commit, and the tag is not asked again. So the
+//! A version that was answered once stays what it was: the ledger names its commit, and the tag is not asked again. So the
 //! `.zip` is always of the commit that the `.info` named, though the tag may have moved between the two.
 
 use larder_module::pseudo::is_pseudo_version;
@@ -35,7 +35,7 @@ impl CodeModule {
 
     /// Returns the newest commit of the default branch as a version.
     pub(super) async fn newest_commit(&self) -> Result<Revision, DirectError> {
-        let commit = self.ledger.adjusted(self.repository.latest().await?);
+        let commit = self.memory.ledger.adjusted(self.repository.latest().await?);
         checked_time(&commit)?;
         self.convert(&commit, "").await
     }
@@ -50,12 +50,12 @@ impl CodeModule {
 
     /// Returns the commit that a revision names.
     pub(super) async fn resolve(&self, revision: &str) -> Result<Commit, DirectError> {
-        let commit = match self.ledger.commit_of(revision) {
+        let commit = match self.memory.ledger.commit_of(revision) {
             Some(kept) => self.kept_commit(revision, &kept).await?,
             None => self.repository.stat(revision).await?,
         };
         checked_time(&commit)?;
-        Ok(self.ledger.adjusted(commit))
+        Ok(self.memory.ledger.adjusted(commit))
     }
 
     /// Returns the commit that a tag named when its version was first answered.

@@ -116,7 +116,7 @@ impl CodeModule {
         let mut list = self.list("").await?.list;
         list.retain(|version| !version.ends_with("+incompatible"));
         let highest = list.iter().rev().find(|version| semver::prerelease(version).is_empty());
-        match highest.or(list.last()) {
+        match highest.or_else(|| list.last()) {
             Some(highest) => unless_absent(self.retractions_in(highest).await),
             None => Ok(Retractions::default()),
         }
@@ -137,7 +137,7 @@ impl CodeModule {
     ) -> Result<Chosen, DirectError> {
         let allowed = self.allowed(matcher, versions, retracted).await?;
         let release = allowed.iter().rev().find(|version| semver::prerelease(version).is_empty());
-        if let Some(version) = release.or(allowed.last()) {
+        if let Some(version) = release.or_else(|| allowed.last()) {
             return Ok(Chosen::Version((*version).to_owned()));
         }
         let nothing = format!("module {}: no matching versions for query {:?}", self.module, matcher.query);

@@ -26,7 +26,7 @@ impl CodeModule {
         }
         let tag_prefix = format!("{}{prefix}", location.tag_prefix());
         let tags = self.repository.tags(&tag_prefix).await?;
-        self.ledger.compare(&tags, &tag_prefix).await;
+        self.memory.ledger.compare(&tags, &tag_prefix).await;
         let (mut list, mut incompatible) = (Vec::new(), Vec::new());
         let start = location.tag_prefix().len();
         for tag in tags.list.iter().filter(|tag| tag.name.starts_with(&tag_prefix)) {
