@@ -26,7 +26,7 @@ use self::flights::Flights;
 use crate::code::{CodeModule, Memory};
 use crate::discover::{Discovery, Place, RepositoryPlace};
 use crate::error::DirectError;
-use crate::git::{DiskUse, Mirrors, Repository, RunCounts};
+use crate::git::{DiskUse, Follow, Following, Mirrors, Repository, RunCounts};
 use crate::settings::DirectSettings;
 
 /// How long a zip waits for somebody who asks again.
@@ -73,11 +73,10 @@ impl Direct {
         let discovery = Discovery::new(Arc::clone(&settings), upstreams.clone(), git);
         let listed = discovery.listed().clone();
         let shared = Shared { settings, discovery, mirrors, upstreams, listed, memories: Mutex::default() };
-        Ok(Self {
-            shared: Arc::new(shared),
-            small: Flights::new(Duration::ZERO),
-            zips: Flights::new(ZIP_KEPT),
-        })
+        let shared = Arc::new(shared);
+        let follower = Arc::downgrade(&shared);
+        shared.mirrors.set_follower(follower);
+        Ok(Self { shared, small: Flights::new(Duration::ZERO), zips: Flights::new(ZIP_KEPT) })
     }
 }
 
@@ -90,6 +89,12 @@ impl Direct {
     /// Returns what the mirrors take on disk, as far as they were measured.
     pub fn disk_use(&self) -> DiskUse {
         self.shared.mirrors.disk_use()
+    }
+}
+
+impl Follow for Shared {
+    fn follow<'a>(&'a self, place: &'a RepositoryPlace, private: bool) -> Following<'a> {
+        Box::pin(self.discovery.moved(place, private))
     }
 }
 

@@ -253,6 +253,39 @@ async fn a_forge_that_fails_is_unreachable_and_the_next_question_works() {
     works(&repository, &hash).await;
 }
 
+/// Knows one new place.
+#[derive(Debug)]
+struct Moved(String);
+
+impl larder_direct::git::Follow for Moved {
+    fn follow<'a>(
+        &'a self,
+        place: &'a larder_direct::discover::RepositoryPlace,
+        _: bool,
+    ) -> larder_direct::git::Following<'a> {
+        let mut place = place.clone();
+        place.url.clone_from(&self.0);
+        Box::pin(std::future::ready(Ok(place)))
+    }
+}
+
+#[tokio::test]
+async fn git_follows_no_redirects_but_larder_does() {
+    let lab = Lab::start();
+    let hash = fill(&lab.forge);
+    let old = "git.corp.example/old/repo";
+    lab.forge.fault(old, None, GitFault::Redirect(lab.forge.url(NAME)), None);
+    let error = lab.repository_of(old).stat("v1.0.0").await.expect_err("nobody follows");
+    assert_eq!(error.kind, DirectFaultKind::Unreachable, "{error:?}");
+    assert_eq!(lab.forge.traffic(NAME).advertisements, 0);
+    let follower: std::sync::Arc<dyn larder_direct::git::Follow> =
+        std::sync::Arc::new(Moved(lab.forge.url(NAME)));
+    lab.mirrors.set_follower(std::sync::Arc::downgrade(&follower));
+    let repository = lab.repository_of(old);
+    works(&repository, &hash).await;
+    assert_eq!(repository.url(), lab.forge.url(old), "it keeps its name");
+}
+
 #[tokio::test]
 async fn logins_are_told_apart() {
     let lab = Lab::start();

@@ -51,6 +51,8 @@ pub struct Page {
     pub authenticated: bool,
     /// Where redirects led, if to another host.
     pub redirected_to: Option<String>,
+    /// Where redirects led; the URL that was asked for, if there were none.
+    pub landed: Url,
     /// The start of the page.
     pub body: Bytes,
     /// Why the page ends where it does, if it broke off.
@@ -148,11 +150,12 @@ impl Transport {
         let refusal = (answer.response.status().as_u16() != 200).then(|| self.cause_of(&answer));
         let content_type = content_type(&answer.response);
         let Answer { response, permit, authenticated, redirected_to, secrets } = answer;
+        let landed = response.url().clone();
         let (body, broken) = self.beginning(response, page.limit, page.deadline).await;
         drop(permit);
         let said = refusal.as_ref().and_then(|_| clean::clean(&body, content_type.as_deref(), &secrets));
         let url = printable_page(url);
-        Ok(Page { url, refusal, authenticated, redirected_to, body, broken, said })
+        Ok(Page { url, refusal, authenticated, redirected_to, landed, body, broken, said })
     }
 
     /// Reads the beginning of a body, and says why it ended early.

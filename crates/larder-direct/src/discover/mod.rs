@@ -11,6 +11,7 @@ mod hosts;
 mod html;
 mod mapping;
 mod memo;
+mod moved;
 mod names;
 mod page;
 

@@ -33,10 +33,10 @@ pub(super) struct Errand {
 /// All pages, asked and remembered.
 #[derive(Debug)]
 pub(super) struct Pages {
-    upstreams: Upstreams,
-    listed: ListedHosts,
-    tokens: Credentials,
-    patience: Duration,
+    pub(super) upstreams: Upstreams,
+    pub(super) listed: ListedHosts,
+    pub(super) tokens: Credentials,
+    pub(super) patience: Duration,
     known: Memo<Arc<Told>>,
 }
 
@@ -175,7 +175,7 @@ fn refusal(page: &Page, cause: &FetchCause, hidden: bool) -> DirectError {
     DirectError::new(kind, format!("{}: {cause}{elsewhere}{}", page.url, hint(kind)))
 }
 
-fn no_page(failure: &PageFailure) -> DirectError {
+pub(super) fn no_page(failure: &PageFailure) -> DirectError {
     let kind = kind_of(&failure.cause);
     let place = failure.redirected_to.as_ref();
     let elsewhere = place.map_or_else(String::new, |place| format!(" (redirected to {place})"));

@@ -148,6 +148,10 @@ impl Repository {
     async fn repaired(&self, load: Load<'_>) -> Result<(), DirectError> {
         let had_some = self.state.mirror.holds_any();
         let mut outcome = self.bring(load).await;
+        if outcome.as_ref().is_err_and(|failure| failure.meaning == Meaning::Moved) {
+            self.follow().await?;
+            outcome = self.bring(load).await;
+        }
         let anew = match &outcome {
             Err(Failure { meaning: Meaning::Damaged, .. }) => true,
             // What was fetched earlier has to go to let the new in.

@@ -7,8 +7,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::refs::{Reader, Refs};
-use super::repository::Repository;
+use super::repository::{Failure, Repository};
 use super::run::{Output, Stopped};
+use super::said::Meaning;
 use super::{Tags, refs};
 use crate::error::DirectError;
 
@@ -89,7 +90,20 @@ impl Repository {
     }
 
     async fn list(&self) -> Result<Arc<Refs>, DirectError> {
-        let url = self.state.address.argument();
+        let first = match self.list_once().await {
+            Err(failure) if failure.meaning == Meaning::Moved => failure,
+            outcome => return outcome.map_err(|failure| failure.error),
+        };
+        self.follow().await.map_err(|error| match error.kind {
+            DirectFaultKind::Unreachable => first.error,
+            _ => error,
+        })?;
+        self.list_once().await.map_err(|failure| failure.error)
+    }
+
+    async fn list_once(&self) -> Result<Arc<Refs>, Failure> {
+        let remote = self.remote();
+        let url = remote.address.argument();
         let mut reader = Reader::default();
         let mut unusable = None;
         let mut line = |line: &[u8]| match reader.line(line) {
@@ -100,7 +114,7 @@ impl Repository {
             }
         };
         let arguments = ["ls-remote", "--symref", "--quiet", "--end-of-options", &url];
-        let done = self.run_network(None, &arguments, Output::Lines(LIMIT, &mut line)).await?;
+        let done = self.run_network(None, &remote, &arguments, Output::Lines(LIMIT, &mut line)).await?;
         if let Some(why) = unusable {
             return Err(self.unusable(why));
         }
@@ -108,16 +122,16 @@ impl Repository {
             return Err(self.unusable(refs::Unusable::TooMany));
         }
         if !done.is_success() {
-            return Err(self.failure("list the references of", &done).error);
+            return Err(self.failure("list the references of", &done));
         }
         Ok(Arc::new(reader.finish()))
     }
 
-    fn unusable(&self, why: refs::Unusable) -> DirectError {
+    fn unusable(&self, why: refs::Unusable) -> Failure {
         let why = match why {
             refs::Unusable::TooMany => "too many references",
             refs::Unusable::MixedHashes => "hashes of two kinds",
         };
-        DirectError::new(DirectFaultKind::Broken, format!("{} lists {why}", self.url()))
+        DirectError::new(DirectFaultKind::Broken, format!("{} lists {why}", self.url())).into()
     }
 }

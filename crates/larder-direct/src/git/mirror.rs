@@ -67,7 +67,7 @@ impl Mirror {
 
     /// Makes a bare repository under another name and puts it in its place.
     pub(super) fn make(&self, shown: &str, sha256: bool, more: &str) -> io::Result<()> {
-        let parent = self.folder.parent().unwrap_or(Path::new("."));
+        let parent = self.folder.parent().unwrap_or_else(|| Path::new("."));
         fs_err::create_dir_all(parent)?;
         let making = tempfile::Builder::new().prefix(".making-").tempdir_in(parent)?;
         let folder = making.path();
@@ -112,7 +112,7 @@ impl Mirror {
 
     /// Throws it away. It vanishes under its name at once, so that a crash in the middle leaves nothing half.
     pub(super) fn remove(&self) -> io::Result<()> {
-        let parent = self.folder.parent().unwrap_or(Path::new("."));
+        let parent = self.folder.parent().unwrap_or_else(|| Path::new("."));
         let trash = tempfile::Builder::new().prefix(".trash-").tempdir_in(parent)?;
         match fs_err::rename(&self.folder, trash.path().join("mirror")) {
             Ok(()) => trash.close(),

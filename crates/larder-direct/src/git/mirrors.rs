@@ -1,9 +1,11 @@
 //! All mirrors of this process: the folder, what git may be run with, and which repositories are known.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use larder_upstream::DirectFaultKind;
 
@@ -35,6 +37,24 @@ pub struct Mirrors {
     /// Held as long as this process works on the folder.
     lock: Mutex<Option<File>>,
     authorities: Mutex<Option<PathBuf>>,
+    follower: OnceLock<Weak<dyn Follow>>,
+}
+
+/// Finds out where a repository that has moved is now, judging each place on the way: git itself follows no redirects, because it
+/// would go anywhere.
+pub trait Follow: fmt::Debug + Send + Sync {
+    /// Returns the new place.
+    fn follow<'a>(&'a self, place: &'a RepositoryPlace, private: bool) -> Following<'a>;
+}
+
+/// A new place that is being looked for.
+pub type Following<'a> = Pin<Box<dyn Future<Output = Result<RepositoryPlace, DirectError>> + Send + 'a>>;
+
+/// Where a repository is asked.
+#[derive(Clone, Debug)]
+pub(super) struct Remote {
+    pub(super) address: Address,
+    pub(super) place: RepositoryPlace,
 }
 
 impl Mirrors {
@@ -52,8 +72,26 @@ impl Mirrors {
             repositories: Mutex::default(),
             lock: Mutex::default(),
             authorities: Mutex::default(),
+            follower: OnceLock::new(),
             settings,
         })
+    }
+
+    /// Sets who finds repositories that have moved; without anybody, they are not found. The first one stays.
+    pub fn set_follower(&self, follower: Weak<dyn Follow>) {
+        self.follower.set(follower).ok();
+    }
+
+    /// Returns where a repository has moved to.
+    pub(super) async fn follow(
+        &self,
+        place: &RepositoryPlace,
+        private: bool,
+    ) -> Result<RepositoryPlace, DirectError> {
+        match self.follower.get().and_then(Weak::upgrade) {
+            Some(follower) => follower.follow(place, private).await,
+            None => Err(DirectError::new(DirectFaultKind::Unreachable, "nobody follows redirects")),
+        }
     }
 
     /// Returns the repository at a place.
@@ -129,11 +167,11 @@ impl Mirrors {
         &self,
         mirror: Option<&Mirror>,
         grows: &Path,
-        address: &Address,
-        place: &RepositoryPlace,
+        remote: &Remote,
         arguments: &[&str],
         output: Output<'_>,
     ) -> Result<Done, DirectError> {
+        let Remote { address, place } = remote;
         let configuration = self.configuration().await?;
         self.check_protocol(address, place, &configuration).await?;
         let authorities = if configuration.own_authorities { None } else { self.authorities()? };

@@ -29,7 +29,7 @@ mod transfer;
 
 pub use budget::DiskUse;
 pub use guardian::guard;
-pub use mirrors::Mirrors;
+pub use mirrors::{Follow, Following, Mirrors};
 pub use repository::Repository;
 pub use run::RunCounts;
 

@@ -118,11 +118,6 @@ impl Refs {
         self.names.len() + self.entries.len() * size_of::<Entry>()
     }
 
-    /// Returns how many there are.
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// Returns the commit that a full reference name stands for.
     pub(super) fn find(&self, name: &str) -> Option<String> {
         let at = self.entries.binary_search_by(|entry| self.name_of(entry).cmp(name.as_bytes())).ok()?;
@@ -298,7 +293,7 @@ mod tests {
         let refs = read(&format!(
             "ref: refs/heads/trunk\tHEAD\n{ONE}\tHEAD\n{ONE}\trefs/heads/trunk\n{TWO}\trefs/pull/1/head\n{TWO}\trefs/tags/v1.0.0\n{ONE}\trefs/tags/v1.0.0^{{}}\nnoise\n"
         ));
-        assert_eq!(refs.len(), 3);
+        assert_eq!(refs.entries.len(), 3);
         assert_eq!(refs.find("refs/tags/v1.0.0").as_deref(), Some(ONE));
         assert_eq!(refs.find("refs/pull/1/head"), None);
         assert_eq!(refs.default_branch.as_deref(), Some("refs/heads/trunk"));
@@ -340,7 +335,7 @@ mod tests {
             reader.line(line.as_bytes()).expect("within the limit");
         }
         let refs = reader.finish();
-        assert_eq!(refs.len(), 1_000_000);
+        assert_eq!(refs.entries.len(), 1_000_000);
         assert!(refs.memory() < 64 << 20, "{} bytes", refs.memory());
         assert_eq!(
             refs.find("refs/tags/v0.0.77").as_deref(),

@@ -11,7 +11,7 @@ use super::address::{Address, Scheme};
 use super::fetch::Queue;
 use super::listing::Listing;
 use super::mirror::Mirror;
-use super::mirrors::Mirrors;
+use super::mirrors::{Mirrors, Remote};
 use super::run::{Done, Output, Stopped, ending};
 use super::said::{self, Meaning};
 use crate::discover::RepositoryPlace;
@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) address: Address,
     pub(super) mirror: Mirror,
     place: Mutex<Option<RepositoryPlace>>,
+    /// Where redirects led, and when.
+    moved: Mutex<Option<(Instant, Remote)>>,
     private: bool,
     pub(super) listing: Listing,
     pub(super) queue: Queue,
@@ -51,12 +53,19 @@ pub(super) struct Failure {
     pub(super) error: DirectError,
 }
 
+impl From<DirectError> for Failure {
+    fn from(error: DirectError) -> Self {
+        Self { meaning: Meaning::Other, error }
+    }
+}
+
 impl State {
     pub(super) fn new(address: Address, mirror: Mirror, private: bool) -> Self {
         Self {
             address,
             mirror,
             place: Mutex::default(),
+            moved: Mutex::default(),
             private,
             listing: Listing::default(),
             queue: Queue::default(),
@@ -110,16 +119,33 @@ impl Repository {
         self.state.address.shown()
     }
 
+    /// Returns where the repository is asked: where it was found, or where it has moved to.
+    pub(super) fn remote(&self) -> Remote {
+        let moved = self.state.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*moved {
+            Some((when, remote)) if when.elapsed() < self.mirrors.settings.root_freshness => remote.clone(),
+            _ => Remote { address: self.state.address.clone(), place: self.state.place() },
+        }
+    }
+
+    /// Finds out where the repository has moved to, and asks it there from now on.
+    pub(super) async fn follow(&self) -> Result<(), DirectError> {
+        let place = self.mirrors.follow(&self.state.place(), self.state.private).await?;
+        let remote = Remote { address: Address::parse(&place.url)?, place };
+        tracing::debug!("{} has moved to {}", self.url(), remote.address.shown());
+        *self.state.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), remote));
+        Ok(())
+    }
+
     /// Runs git against the forge.
     pub(super) async fn run_network(
         &self,
         mirror: Option<&Mirror>,
+        remote: &Remote,
         arguments: &[&str],
         output: Output<'_>,
     ) -> Result<Done, DirectError> {
-        let (state, place) = (&self.state, self.state.place());
-        let grows = &state.mirror.folder;
-        self.mirrors.run_network(mirror, grows, &state.address, &place, arguments, output).await
+        self.mirrors.run_network(mirror, &self.state.mirror.folder, remote, arguments, output).await
     }
 
     /// Runs git on the mirror.
@@ -174,9 +200,10 @@ impl Repository {
             Some(Stopped::Growth) => return self.too_large(),
             Some(Stopped::Enough) | None => {}
         }
-        let login = self.mirrors.commands.login(&self.state.address);
+        let remote = self.remote();
+        let login = self.mirrors.commands.login(&remote.address);
         let has_login = login.is_some();
-        let known = has_login || self.state.address.scheme == Scheme::Ssh;
+        let known = has_login || remote.address.scheme == Scheme::Ssh;
         let meaning = said::meaning(&done.stderr);
         let what = match (meaning, done.status.code()) {
             (Meaning::Unknown, Some(_)) => format!("git failed with {}", ending(done.status)),

@@ -183,8 +183,14 @@ impl Runner {
         let mut sink = Sink::new(output);
         let stopped = {
             let work = async {
-                let heard = async { Ok(said.read(stderr).await) };
-                let fed = async { Ok(input.await) };
+                let heard = async {
+                    said.read(stderr).await;
+                    Ok(())
+                };
+                let fed = async {
+                    input.await;
+                    Ok(())
+                };
                 tokio::try_join!(read_output(stdout, &mut sink), heard, fed).err()
             };
             supervise(&mut child, work, &job).await

@@ -14,6 +14,7 @@ use tokio::sync::OwnedRwLockReadGuard;
 
 use super::fetch::{Load, Wanted};
 use super::mirror::{Mirror, commit_reference, storage_fault};
+use super::mirrors::Remote;
 use super::refs::is_fetchable;
 use super::repository::{Failure, Repository};
 use super::run::{Done, Output};
@@ -41,16 +42,17 @@ impl Repository {
         let mirror = &self.state.mirror;
         if mirror.borrows() && wanted.iter().all(|wanted| wanted.source == wanted.hash) {
             for wanted in wanted {
-                self.name(mirror, &wanted.hash).await.map_err(other)?;
+                self.name(mirror, &wanted.hash).await?;
             }
             return Ok(());
         }
-        let url = self.state.address.argument();
+        let remote = self.remote();
+        let url = remote.address.argument();
         let refspecs = refspecs(wanted);
         let mut arguments = FETCH.to_vec();
         arguments.extend(["--depth=1", "--end-of-options", &url]);
         arguments.extend(refspecs.iter().map(String::as_str));
-        self.transfer(mirror, &arguments, "fetch from").await?;
+        self.transfer(mirror, &remote, &arguments, "fetch from").await?;
         self.check_names(mirror, wanted).await
     }
 
@@ -64,7 +66,7 @@ impl Repository {
 
     /// Fetches the history of all branches and tags.
     pub(super) async fn bring_everything(&self, sum: &str) -> Result<(), Failure> {
-        let digits = self.refs().await.map_err(other)?.hash_digits();
+        let digits = self.refs().await?.hash_digits();
         let _used = self.prepare(digits).await?;
         self.transfer_history(&["--prune"], ALL).await?;
         self.state.mirror.history().note_everything(sum);
@@ -73,7 +75,7 @@ impl Repository {
 
     /// Fetches all there is, files included, in the form that every server knows.
     pub(super) async fn bring_whole_repository(&self, sum: Option<&str>) -> Result<(), Failure> {
-        let digits = self.refs().await.map_err(other)?.hash_digits();
+        let digits = self.refs().await?.hash_digits();
         let _used = self.prepare(digits).await?;
         let history = self.state.mirror.history();
         if !self.state.mirror.borrows() {
@@ -85,11 +87,12 @@ impl Repository {
             })
             .await?;
         }
-        let url = self.state.address.argument();
+        let remote = self.remote();
+        let url = remote.address.argument();
         let mut arguments = FETCH.to_vec();
         arguments.extend(["--prune", "--end-of-options", &url]);
         arguments.extend(ALL);
-        self.transfer(&history, &arguments, "fetch all of").await?;
+        self.transfer(&history, &remote, &arguments, "fetch all of").await?;
         self.borrow_objects().await?;
         if let Some(sum) = sum {
             history.note_everything(sum);
@@ -101,16 +104,16 @@ impl Repository {
     pub(super) async fn name_from_whole(&self, wanted: &Wanted, load: Load<'_>) -> Result<(), Failure> {
         let history = self.state.mirror.history();
         let mirror = if matches!(load, Load::Files(_)) { &self.state.mirror } else { &history };
-        self.name(mirror, &wanted.hash).await.map_err(other)
+        Ok(self.name(mirror, &wanted.hash).await?)
     }
 
     /// Fetches into the history, without files if the server can leave them out.
     async fn transfer_history(&self, options: &[&str], refspecs: &[&str]) -> Result<(), Failure> {
         let history = self.state.mirror.history();
-        let url = self.state.address.argument();
-        let remote = format!("remote.origin.url={url}");
+        let remote = self.remote();
+        let url = format!("remote.origin.url={}", remote.address.argument());
         let borrowed = self.state.mirror.borrows();
-        let mut arguments = vec!["-c", "fetch.writeCommitGraph=true", "-c", &remote];
+        let mut arguments = vec!["-c", "fetch.writeCommitGraph=true", "-c", &url];
         arguments.extend(FETCH);
         if !borrowed {
             arguments.push("--filter=tree:0");
@@ -118,7 +121,7 @@ impl Repository {
         arguments.extend(options);
         arguments.extend(["--end-of-options", "origin"]);
         arguments.extend(refspecs);
-        let done = self.transfer(&history, &arguments, "fetch the history of").await?;
+        let done = self.transfer(&history, &remote, &arguments, "fetch the history of").await?;
         if !borrowed && said::is_unfiltered(&done.stderr) {
             self.borrow_objects().await?;
         }
@@ -132,8 +135,14 @@ impl Repository {
     }
 
     /// Runs a fetch and looks at what it cost.
-    async fn transfer(&self, into: &Mirror, arguments: &[&str], doing: &str) -> Result<Done, Failure> {
-        let done = self.run_network(Some(into), arguments, Output::Memory(SAID)).await.map_err(other)?;
+    async fn transfer(
+        &self,
+        into: &Mirror,
+        remote: &Remote,
+        arguments: &[&str],
+        doing: &str,
+    ) -> Result<Done, Failure> {
+        let done = self.run_network(Some(into), remote, arguments, Output::Memory(SAID)).await?;
         let (whole, limit) = (self.state.mirror.clone(), self.mirrors.settings.repository_limit);
         let success = done.is_success();
         let size = tokio::task::spawn_blocking(move || {
@@ -160,7 +169,7 @@ impl Repository {
 
     /// Makes the mirror if need be, clears it of leftovers, and keeps it from being thrown away meanwhile.
     async fn prepare(&self, digits: usize) -> Result<OwnedRwLockReadGuard<()>, Failure> {
-        self.mirrors.ready_folder().map_err(other)?;
+        self.mirrors.ready_folder()?;
         let used = Arc::clone(&self.state.in_use).read_owned().await;
         let (mirror, shown) = (self.state.mirror.clone(), self.url());
         blocking(move || {
@@ -177,8 +186,7 @@ impl Repository {
         let names = wanted.iter().map(|wanted| format!("{}^{{commit}}\n", commit_reference(&wanted.hash)));
         let input: String = names.collect();
         let check = ["cat-file", "--batch-check=%(objectname)"];
-        let done =
-            self.run_in(mirror, &check, input.into_bytes(), Output::Memory(SAID)).await.map_err(other)?;
+        let done = self.run_in(mirror, &check, input.into_bytes(), Output::Memory(SAID)).await?;
         if !done.is_success() {
             return Err(self.failure("look at what was fetched from", &done));
         }
@@ -222,9 +230,5 @@ fn refspecs(wanted: &[Wanted]) -> Vec<String> {
 async fn blocking(work: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> Result<(), Failure> {
     let done = tokio::task::spawn_blocking(work).await;
     let done = done.unwrap_or_else(|error| Err(error.into()));
-    done.map_err(|error| other(storage_fault("make a mirror", &error)))
-}
-
-fn other(error: DirectError) -> Failure {
-    Failure { meaning: Meaning::Other, error }
+    done.map_err(|error| storage_fault("make a mirror", &error).into())
 }
