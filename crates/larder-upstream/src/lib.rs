@@ -11,6 +11,7 @@ mod breaker;
 mod chain;
 mod classify;
 mod clean;
+mod client;
 mod credentials;
 mod direct;
 mod error;

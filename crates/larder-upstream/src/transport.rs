@@ -16,11 +16,12 @@ use url::{Host, Url};
 use crate::addresses::not_public;
 use crate::classify::{self, Circumstances};
 use crate::clean;
+use crate::client::{client, guarded_client};
 use crate::credentials::{Credential, Credentials};
 use crate::error::{FetchCause, RedirectFault};
 use crate::forward_proxy::ForwardProxy;
 use crate::gate::Gates;
-use crate::guard::{self, GuardedResolver, Judge, ListedHosts};
+use crate::guard::{self, Judge, ListedHosts};
 use crate::instance::{Instance, Trail};
 use crate::name::Origin;
 use crate::resolver::SystemResolver;
@@ -539,48 +540,6 @@ async fn drain(response: reqwest::Response) {
         let until = Instant::now() + Duration::from_millis(500);
         drop(read_some(response, 16 << 10, until).await);
     }
-}
-
-fn client(
-    config: rustls::ClientConfig,
-    settings: &UpstreamSettings,
-    resolver: &SystemResolver,
-) -> Result<reqwest::Client, SettingsError> {
-    let forward_proxy = settings.forward_proxy.clone();
-    builder(config, settings)
-        .proxy(reqwest::Proxy::custom(move |url| forward_proxy.for_url(url).cloned()))
-        .dns_resolver(resolver.clone())
-        .build()
-        .map_err(SettingsError::Client)
-}
-
-fn guarded_client(
-    config: rustls::ClientConfig,
-    settings: &UpstreamSettings,
-    resolver: &SystemResolver,
-    judge: Judge,
-) -> Result<reqwest::Client, SettingsError> {
-    builder(config, settings)
-        .no_proxy()
-        .dns_resolver(GuardedResolver { inner: resolver.clone(), judge })
-        .build()
-        .map_err(SettingsError::Client)
-}
-
-fn builder(config: rustls::ClientConfig, settings: &UpstreamSettings) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(config)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .user_agent(settings.user_agent.clone())
-        .connect_timeout(settings.timeouts.connect)
-        .pool_max_idle_per_host(settings.concurrency.in_flight)
-        .pool_idle_timeout(Duration::from_secs(60))
-        .tcp_keepalive(Duration::from_secs(30))
-        .http2_keep_alive_interval(Duration::from_secs(15))
-        .http2_keep_alive_timeout(Duration::from_secs(10))
-        .http2_initial_stream_window_size(2 << 20)
-        .http2_initial_connection_window_size(8 << 20)
 }
 
 impl std::fmt::Debug for Transport {
