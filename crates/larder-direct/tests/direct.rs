@@ -47,7 +47,7 @@ impl Scene {
     /// Starts a process's worth of state on the same folder.
     fn direct(&self, change: impl FnOnce(&mut DirectSettings)) -> Direct {
         let mut settings = support::settings(self.folder.path());
-        settings.certificate_authorities = Some(self.forge.authority_file());
+        settings.certificate_authorities = vec![self.forge.authority_file()];
         settings.observer = Arc::<Noted>::clone(&self.noted);
         let url = format!("https://{}/{{host}}/{{path}}.git", self.forge.address());
         settings.repositories = vec![RepositoryRule { pattern: "git.corp.example/*/*".to_owned(), url }];
