@@ -161,7 +161,8 @@ impl Engine {
             if access.cached_only {
                 return Ok((self.body_of(wanted, kept).await, Outcome::Stale { age }));
             }
-            if !fresh_for.is_zero() && age < fresh_for + self.settings.answer_grace && !self.tasks.closing() {
+            let grace = self.grace_of(kept);
+            if !fresh_for.is_zero() && age < fresh_for + grace && !self.tasks.closing() {
                 drop(self.refresh(wanted, access));
                 return Ok((self.body_of(wanted, kept).await, Outcome::Stale { age }));
             }
@@ -176,6 +177,14 @@ impl Engine {
             return self.absent_upstream(wanted, failure).await;
         }
         self.ask_now(route, wanted, kept, access).await
+    }
+
+    /// Returns how long past its freshness an answer is served while it is asked again.
+    ///
+    /// What a repository said is not: asking it is cheap, and whoever has just pushed a tag waits for it.
+    fn grace_of(&self, kept: &Kept) -> Duration {
+        let is_direct = kept.source == UpstreamName::direct().as_str();
+        if is_direct { Duration::ZERO } else { self.settings.answer_grace }
     }
 
     /// Joins the refresh and waits for it; then what is known already has to do.

@@ -178,6 +178,19 @@ async fn its_word_on_the_latest_version_is_final() {
 }
 
 #[tokio::test]
+async fn a_new_tag_is_seen_as_soon_as_the_list_is_no_longer_fresh() {
+    let (repositories, _) = repositories();
+    let world = setup("direct", &repositories).start();
+    assert_eq!(world.list(A).await.expect("a list").text(), "v1.0.0");
+    repositories.has(&format!("/{A}/@v/list"), "v1.0.0\nv1.1.0\n");
+    world.clock.advance(Duration::from_secs(59));
+    let list = world.list(A).await.expect("a list");
+    assert_eq!((list.text(), list.outcome), ("v1.0.0", "hit"));
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.list(A).await.expect("a list").text(), "v1.0.0\nv1.1.0");
+}
+
+#[tokio::test]
 async fn old_answers_serve_while_the_repository_cannot_be_asked() {
     let (repositories, built) = repositories();
     let world = setup("direct", &repositories).start();

@@ -140,7 +140,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     row(
         "git.refs",
         Kind::Duration,
-        "20s",
+        "10s",
         "how long the branches and tags that a forge named count as current",
     ),
     row("git.roots", Kind::Duration, "10m", "how long it counts as known which repository holds a module"),
