@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use larder_module::ModuleVersion;
 use larder_module::dirhash::H1;
-use larder_module::zip::create::{CreateError, SourceFiles};
+use larder_module::zip::create::{CreateError, SourceFiles, packs_beyond};
 use larder_module::zip::{Archive, Limits, MAX_LICENSE, MAX_ZIP, ZipError};
 use larder_upstream::DirectFaultKind;
 
@@ -107,6 +107,12 @@ impl Job {
 
     fn make(&self, license: Option<&[u8]>) -> Result<ModuleZip, DirectError> {
         let archive = self.open()?;
+        // A short archive stays one when it's compressed.
+        let may_be_large = self.len > MAX_ZIP;
+        if may_be_large && packs_beyond(&archive, MAX_ZIP).map_err(|error| self.unreadable(&error))? {
+            let text = format!("the repository's files at {} are more than the go command takes", self.of);
+            return Err(DirectError::new(DirectFaultKind::Invalid, text));
+        }
         let mut files = self.pick(&archive)?;
         if let Some(license) = license {
             files.add_license(license);

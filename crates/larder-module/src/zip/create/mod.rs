@@ -14,7 +14,7 @@ mod writer;
 
 pub use check::{CheckedItems, Omission, check};
 pub use folder::{Found, ListedFile, Listing, Tree};
-pub use source::SourceFiles;
+pub use source::{SourceFiles, packs_beyond};
 
 use std::io::{self, Read, Write};
 

@@ -9,6 +9,7 @@ use super::super::ZipError;
 use super::super::content::{EntryReader, Workspace};
 use super::super::directory::{Archive, Entry};
 use super::super::read_at::ReadAt;
+use super::writer::{Trouble, ZipWriter};
 use super::{Contents, CreateError, Created, Item, ItemKind, create};
 use crate::version::ModuleVersion;
 
@@ -87,6 +88,35 @@ impl<'a, R: ReadAt> SourceFiles<'a, R> {
             Packed { archive: self.archive, contents: &self.contents, workspace: &mut self.workspace };
         create(&self.items, &mut contents, of, out)
     }
+}
+
+/// Reports whether a source archive would be longer than `limit` with its contents compressed.
+///
+/// Go limits the compressed archive of everything that the module's folder holds, nested modules and the like included, while Larder's
+/// archives aren't compressed. Compressors differ by a few hundredths, so nothing finer hangs on the answer.
+///
+/// # Errors
+///
+/// Fails when a content can't be read.
+pub fn packs_beyond<R: ReadAt>(archive: &Archive<R>, limit: u64) -> Result<bool, ZipError> {
+    let mut workspace = Workspace::new();
+    let mut zip = ZipWriter::new(io::sink());
+    for entry in archive.entries() {
+        let name = archive.name(entry);
+        if name.ends_with(b"/") {
+            continue;
+        }
+        let content = archive.read_with(entry, &mut workspace)?;
+        match zip.add(name, content, entry.declared_size()) {
+            Ok(_) => {}
+            Err(Trouble::Read(error) | Trouble::Write(error)) => return Err(ZipError::Read(error)),
+            Err(Trouble::LongName | Trouble::Longer) => return Ok(true),
+        }
+        if zip.position() > limit {
+            return Ok(true);
+        }
+    }
+    Ok(zip.finish()? > limit)
 }
 
 struct Packed<'a, R> {

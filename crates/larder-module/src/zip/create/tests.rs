@@ -164,3 +164,14 @@ fn refusals_say_what_is_wrong() {
     let long = "x/".repeat(40_000) + "x";
     assert!(matches!(zip(Files::regular(&[(&long, "")])), Err(CreateError::LongName { .. })));
 }
+
+#[test]
+fn the_limit_for_archives_is_about_compressed_contents() {
+    let text = "text\n".repeat(100_000);
+    let (bytes, created) = zip(Files::regular(&[("a", &text), ("b", &text)])).unwrap();
+    let archive = crate::zip::Archive::open(&bytes, created.length).unwrap();
+    assert!(created.length < 10_000);
+    assert!(!packs_beyond(&archive, created.length).unwrap());
+    assert!(packs_beyond(&archive, created.length - 1).unwrap());
+    assert!(packs_beyond(&archive, 100).unwrap());
+}

@@ -74,6 +74,11 @@ impl<W: Write> ZipWriter<W> {
         }
     }
 
+    /// Returns how much was written.
+    pub(super) fn position(&self) -> u64 {
+        self.out.position
+    }
+
     /// Adds a file and returns the SHA-256 of its content.
     pub(super) fn add(&mut self, name: &[u8], content: impl Read, size: i64) -> Result<[u8; 32], Trouble> {
         let name_length = u16::try_from(name.len()).map_err(|_| Trouble::LongName)?;
