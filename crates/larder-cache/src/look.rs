@@ -16,7 +16,7 @@ use larder_module::{
     request::ObjectKind,
 };
 use larder_store::{Examined, ObjectKey, ObjectRow, Soundness, StoreError, StoredObject, Verification};
-use larder_upstream::{Route, VerifyMode, judge::judge_mod};
+use larder_upstream::{Route, VerifyMode, judge::judge_committed_mod};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -122,7 +122,7 @@ impl Engine {
             ObjectKind::Info => return self.examine_info(key, object).await,
             ObjectKind::Mod => {
                 let content = self.content(key, object).await?;
-                if let Err(cause) = judge_mod(&content) {
+                if let Err(cause) = judge_committed_mod(&content) {
                     return Ok(Examination::Bad(cause.to_string()));
                 }
                 (What::Mod, hash_mod(&content))

@@ -12,7 +12,7 @@ use larder_module::{ModuleVersion, ObjectKind};
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{FetchCause, FetchError};
-use crate::judge::judge;
+use crate::judge::{Judged, judge, judge_committed_mod};
 use crate::name::UpstreamName;
 use crate::settings::Limits;
 use crate::upstream::{Fresh, SmallReply};
@@ -52,7 +52,11 @@ impl DirectUpstream {
             Ok(Err(_)) => return Err(failed(broke_down())),
             Err(_) => return Err(failed(FetchCause::DeadlinePassed { after: began.elapsed() }.into())),
         };
-        let judged = judge(wanted, &body, None, &self.limits).map_err(|cause| failed(cause.into()))?;
+        let judged = match wanted {
+            Wanted::Object { kind: ObjectKind::Mod, .. } => judge_committed_mod(&body).map(|()| Judged::Mod),
+            _ => judge(wanted, &body, None, &self.limits),
+        };
+        let judged = judged.map_err(|cause| failed(cause.into()))?;
         Ok(SmallReply::Fresh(Fresh { body, validators: Validators::default(), judged }))
     }
 

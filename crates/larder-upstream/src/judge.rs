@@ -4,7 +4,7 @@
 //! one with nothing. Peers pass such answers on or store them; here they become
 //! [`FetchCause::BadContent`], which blames the upstream and never means absence.
 
-use larder_module::gomod::GoMod;
+use larder_module::gomod::{self, GoMod};
 use larder_module::info::Info;
 use larder_module::time::Timestamp;
 use larder_module::{ModulePath, ModuleVersion, ObjectKind, Version, pseudo, semver};
@@ -159,6 +159,14 @@ pub fn judge_mod(body: &[u8]) -> Result<(), FetchCause> {
     }
 }
 
+/// Judges a go.mod file that was committed so: the go command only looks for its module line, and leaves the rest to whoever builds with it.
+pub fn judge_committed_mod(body: &[u8]) -> Result<(), FetchCause> {
+    match judge_mod(body) {
+        Err(_) if gomod::module_path(body).is_some() => Ok(()),
+        verdict => verdict,
+    }
+}
+
 /// Judges a version list: junk lines are left out, but a body of nothing but junk is no list.
 pub fn judge_list(module: &ModulePath, body: &[u8], limits: &Limits) -> Result<RawList, FetchCause> {
     let mut entries = Vec::new();
@@ -255,6 +263,18 @@ mod tests {
         );
         for body in ["", "\n", "go 1.21\n", "not found", "<html>module x</html>", "module (\n"] {
             assert!(matches!(verdict(&wanted, body), Err(FetchCause::BadContent(_))), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_committed_go_mod_need_only_have_a_module_line() {
+        for body in
+            ["module example.com/a\n", "module `example.com/a`\n", "module example.com/a\nrequire (\n"]
+        {
+            assert!(judge_committed_mod(body.as_bytes()).is_ok(), "{body:?}");
+        }
+        for body in ["", "go 1.21\n", "<html>module x</html>"] {
+            assert!(judge_committed_mod(body.as_bytes()).is_err(), "{body:?}");
         }
     }
 
