@@ -22,6 +22,8 @@ use crate::discover::RepositoryPlace;
 use crate::error::DirectError;
 use crate::settings::DirectSettings;
 
+/// The first git that takes an address for a host (`http.curloptResolve`).
+const PINNING: (u32, u32) = (2, 37);
 /// How many repositories are remembered; the idle ones beyond are forgotten, their folders are not.
 const REMEMBERED: usize = 4096;
 
@@ -174,6 +176,17 @@ impl Mirrors {
         let Remote { address, place } = remote;
         let configuration = self.configuration().await?;
         self.check_protocol(address, place, &configuration).await?;
+        if !place.pinned.is_empty() && configuration.version < PINNING {
+            let (major, minor) = configuration.version;
+            let text = format!(
+                "{} is not asked: git {major}.{minor} can't be held to the address that was checked; git {}.{} can, or name \
+                 the host in a route",
+                address.shown(),
+                PINNING.0,
+                PINNING.1
+            );
+            return Err(DirectError::new(DirectFaultKind::Refused, text));
+        }
         let authorities = if configuration.own_authorities { None } else { self.authorities()? };
         let contact = Contact {
             address,

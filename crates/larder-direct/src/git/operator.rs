@@ -23,6 +23,8 @@ pub(super) struct OperatorConfiguration {
     pub(super) allowed: Vec<String>,
     /// Own certificate authorities are configured for https.
     pub(super) own_authorities: bool,
+    /// The first two numbers of git's version; zeros if it says none.
+    pub(super) version: (u32, u32),
 }
 
 #[derive(Debug, Default)]
@@ -39,19 +41,35 @@ impl Operator {
         folder: &Path,
     ) -> Result<OperatorConfiguration, DirectError> {
         let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        if let Some((read, configuration)) = known
+        if let Some((read, configuration)) = &known
             && read.elapsed() < FRESHNESS
         {
-            return Ok(configuration);
+            return Ok(configuration.clone());
         }
         let expression = r"^(core\.sshcommand|protocol\..*\.allow|url\..*\.insteadof|http\..*sslcainfo)$";
         let job = commands.configured(folder, &["config", "--includes", "-z", "--get-regexp", expression]);
         let done = runner.run(job, Output::Memory(LIMIT)).await?;
         // Status 1 is git's way to say that there is nothing of the sort.
-        let configuration = read(&String::from_utf8_lossy(&done.stdout));
+        let mut configuration = read(&String::from_utf8_lossy(&done.stdout));
+        configuration.version = match known {
+            Some((_, known)) if known.version != (0, 0) => known.version,
+            _ => {
+                let job = commands.configured(folder, &["version"]);
+                version(&String::from_utf8_lossy(&runner.run(job, Output::Memory(LIMIT)).await?.stdout))
+            }
+        };
         let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *known = Some((Instant::now(), configuration.clone()));
         Ok(configuration)
+    }
+}
+
+/// Reads `git version 2.39.5 (and what a distributor adds)`.
+fn version(text: &str) -> (u32, u32) {
+    let mut numbers = text.trim().trim_start_matches("git version ").split('.').map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
+        _ => (0, 0),
     }
 }
 
@@ -83,6 +101,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn versions_of_git_are_understood() {
+        for (text, expected) in [
+            ("git version 2.39.5\n", (2, 39)),
+            ("git version 2.39.3 (Apple Git-146)\n", (2, 39)),
+            ("git version 2.45.windows.1", (2, 45)),
+            ("git version 3.0-rc1", (0, 0)),
+            ("", (0, 0)),
+        ] {
+            assert_eq!(version(text), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn lines_of_git_config_are_understood() {
         let text = "core.sshcommand\nssh -i key\0protocol.file.allow\nalways\0protocol.http.allow\nnever\0url.ssh://git@h/.insteadof\nhttps://h/\0http.sslcainfo\n/x\0";
         let expected = OperatorConfiguration {
@@ -90,6 +121,7 @@ mod tests {
             rewrites: true,
             allowed: vec!["file".into()],
             own_authorities: true,
+            version: (0, 0),
         };
         assert_eq!(read(text), expected);
         assert_eq!(read(""), OperatorConfiguration::default());

@@ -39,7 +39,7 @@ fn text(config: &Config) {
             route.patterns.clone(),
             without_secrets(&route.chain),
             private.to_owned(),
-            route.verify.clone(),
+            if route.private { "no, private".to_owned() } else { route.verify.clone() },
             route.origin.to_string(),
         ]
     }));

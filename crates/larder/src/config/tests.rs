@@ -145,3 +145,21 @@ fn a_missing_file_is_named() {
     let wrong = Config::resolve(&home.environment(&[]), Some(missing), Vec::new()).unwrap_err();
     assert!(wrong[0].to_string().contains("nope.toml"), "{wrong:?}");
 }
+
+#[test]
+fn what_the_manuals_show_is_accepted() {
+    let manuals = [
+        include_str!("../../../../docs/configuration.md"),
+        include_str!("../../../../docs/private-modules.md"),
+    ];
+    let samples: Vec<&str> = manuals
+        .iter()
+        .flat_map(|text| text.split("```toml\n").skip(1))
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(samples.len() >= 8, "{}", samples.len());
+    for sample in samples {
+        let home = Home::new();
+        resolve(&home, &[], sample, Vec::new()).unwrap_or_else(|wrong| panic!("{sample}\n{wrong:?}"));
+    }
+}
