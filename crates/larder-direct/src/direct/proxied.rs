@@ -102,3 +102,48 @@ fn disk(error: &std::io::Error) -> Refusal {
     };
     DirectError::new(kind, format!("a zip could not be put together: {error}")).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use larder_module::info::Info;
+    use larder_testkit::FakeUpstream;
+    use larder_upstream::UpstreamSettings;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_proxy_without_latest_is_asked_for_its_list() {
+        let proxy = FakeUpstream::new()
+            .module("example.com/a", "v1.0.0")
+            .module("example.com/a", "v1.2.0")
+            .without_latest()
+            .start()
+            .await;
+        let mut settings = UpstreamSettings::default();
+        settings.tls.native_roots = false;
+        let upstreams = Upstreams::new(settings).expect("no TLS to set up");
+        let listed = ListedHosts::new(["127.0.0.1"]);
+        let errand = DirectErrand { private: true };
+        let ask = async |wanted: Wanted| {
+            let deadline = Instant::now() + Duration::from_secs(60);
+            small(&upstreams, &listed, proxy.url(), &wanted, errand, deadline).await
+        };
+        let of = ModuleVersion::parse("example.com/a", "v1.0.0").expect("a version");
+        let module = of.module().clone();
+        assert_eq!(ask(Wanted::List(module.clone())).await.expect("a list"), "v1.0.0\nv1.2.0\n");
+        let latest = ask(Wanted::Latest(module)).await.expect("an answer");
+        assert_eq!(Info::parse(&latest).expect("an .info").version.as_str(), "v1.2.0");
+        let none = Wanted::Latest("example.com/b".parse().expect("a path"));
+        assert!(ask(none).await.expect_err("no such module").cause.is_absence());
+
+        let staging = tempfile::tempdir().expect("a temporary folder");
+        let made = zip(&upstreams, &listed, proxy.url(), &of, errand, staging.path()).await.expect("a zip");
+        let expected = proxy.built("example.com/a", "v1.0.0").expect("it was built").zip;
+        assert_eq!(made.1, expected.len() as u64);
+        let stranger = ListedHosts::default();
+        assert!(zip(&upstreams, &stranger, proxy.url(), &of, errand, staging.path()).await.is_err());
+    }
+}
