@@ -255,6 +255,30 @@ async fn sha256_repositories_work_too() {
 }
 
 #[tokio::test]
+async fn a_tag_of_what_is_no_commit_is_no_version() {
+    let lab = Lab::start();
+    let mut source = lab.forge.repository(NAME);
+    let first = source.files(&[("go.mod", "module m\n")]);
+    source.tag("v1.0.0", first);
+    source.save();
+    source.git(&["update-ref", "refs/tags/v1.1.0", "v1.0.0^{tree}"]);
+    source.git(&["update-ref", "refs/tags/v1.2.0", "v1.0.0:go.mod"]);
+    source.git(&["tag", "-a", "-m", "notes", "v1.3.0", "v1.0.0^{tree}"]);
+    source.git(&["tag", "-a", "-m", "notes", "v1.4.0", "v1.0.0"]);
+    source.git(&["tag", "-a", "-m", "a tag of a tag", "v1.5.0", "v1.4.0"]);
+    let repository = lab.repository();
+    let good = repository.stat("v1.0.0").await.expect("a version");
+    for tag in ["v1.1.0", "v1.2.0", "v1.3.0"] {
+        let error = repository.stat(tag).await.expect_err(tag);
+        assert_eq!(error.kind, DirectFaultKind::Absent, "{tag}: {error:?}");
+    }
+    assert_eq!(repository.stat("v1.5.0").await.expect("a version").hash, good.hash);
+    let tag = repository.recent_tag("main", "", &|_| true).await.expect("a tag");
+    assert_eq!(tag.as_deref(), Some("v1.5.0"));
+    assert_eq!(lab.mirrors.run_counts().killed, 0);
+}
+
+#[tokio::test]
 async fn an_empty_repository_has_no_versions() {
     let lab = Lab::start();
     lab.forge.repository(NAME).save();

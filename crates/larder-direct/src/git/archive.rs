@@ -31,12 +31,7 @@ impl Repository {
         path: &str,
         limit: u64,
     ) -> Result<Option<Bytes>, DirectError> {
-        // git takes what begins with dots or a slash for a path in a checkout, and there is none.
-        if path.contains(['\n', '\0'])
-            || path.starts_with('/')
-            || path.starts_with("./")
-            || path.starts_with("../")
-        {
+        if is_odd(path) {
             return Ok(None);
         }
         let (hash, reference) = self.commit_for(revision).await?;
@@ -104,6 +99,10 @@ impl Repository {
         folder: &str,
         limit: u64,
     ) -> Result<SourceArchive, DirectError> {
+        if !folder.is_empty() && is_odd(folder) {
+            let text = format!("{} has no such folder at that revision", self.url());
+            return Err(DirectError::new(DirectFaultKind::Absent, text));
+        }
         let (hash, reference) = self.commit_for(revision).await?;
         let name = commit_reference(&hash);
         let mut arguments =
@@ -167,4 +166,10 @@ impl Repository {
         let reference = commit.reference.unwrap_or_else(|| commit.hash.clone());
         Ok((commit.hash, reference))
     }
+}
+
+/// Reports whether git would take a path for another one than it is (`a/../b`, `/a`, `a/`), or can't be given it. No tree has such
+/// names in it.
+fn is_odd(path: &str) -> bool {
+    path.split('/').any(|element| matches!(element, "" | "." | "..") || element.contains(char::is_control))
 }

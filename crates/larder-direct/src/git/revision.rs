@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Commit;
 use super::fetch::{Want, Wanted};
 use super::mirror::commit_reference;
-use super::refs::Refs;
+use super::refs::{Refs, is_fetchable};
 use super::repository::Repository;
 use super::run::{Done, Output};
 use super::said::Meaning;
@@ -49,7 +49,7 @@ impl Repository {
         let refs = self.refs().await?;
         match self.stat_in(revision, &refs).await {
             // What was pushed a moment ago is not in a list that is remembered.
-            Err(error) if error.is_absence() => {
+            Err(error) if error.is_absence() && is_fetchable(&format!("refs/tags/{revision}")) => {
                 let newer = self.refs_asked_since(arrived).await?;
                 if Arc::ptr_eq(&newer, &refs) || newer.sum() == refs.sum() {
                     return Err(error);

@@ -181,29 +181,51 @@ impl Repository {
         Ok(used)
     }
 
-    /// Looks whether each name leads to the commit that it says. It doesn't, if the remote's reference moved after it was listed.
+    /// Looks whether each name leads to the commit that it says, and learns the commits' times. A name doesn't, if the remote's
+    /// reference moved after it was listed, or leads to what is no commit.
     async fn check_names(&self, mirror: &Mirror, wanted: &[Wanted]) -> Result<(), Failure> {
-        let names = wanted.iter().map(|wanted| format!("{}^{{commit}}\n", commit_reference(&wanted.hash)));
-        let input: String = names.collect();
-        let check = ["cat-file", "--batch-check=%(objectname)"];
-        let done = self.run_in(mirror, &check, input.into_bytes(), Output::Memory(SAID)).await?;
-        if !done.is_success() {
-            return Err(self.failure("look at what was fetched from", &done));
-        }
-        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        let names: Vec<String> = wanted.iter().map(|wanted| commit_reference(&wanted.hash)).collect();
+        let found = self.times(mirror, &names.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         let mut lost = None;
-        for (wanted, found) in wanted.iter().zip(said.lines().chain(std::iter::repeat(""))) {
+        for Wanted { hash, .. } in wanted {
+            if found.contains(hash) {
+                continue;
+            }
             // A branch that went on still leads there.
-            if wanted.hash != found && self.name(mirror, &wanted.hash).await.is_err() {
+            let is_here = self.times(mirror, &[&format!("{hash}^{{commit}}")]).await;
+            if is_here.is_ok_and(|found| found.contains(hash)) {
+                self.name(mirror, hash).await?;
+            } else {
                 // Without the name it is asked for again; with it, another commit would stand for this one.
-                fs_err::remove_file(mirror.folder.join(commit_reference(&wanted.hash))).ok();
-                lost = Some(&wanted.hash);
+                fs_err::remove_file(mirror.folder.join(commit_reference(hash))).ok();
+                lost = Some(hash);
             }
         }
         match lost {
             None => Ok(()),
             Some(hash) => Err(Failure { meaning: Meaning::Vanished, error: self.no_revision(hash) }),
         }
+    }
+
+    /// Returns the commits that some names lead to, and remembers their times.
+    async fn times(&self, mirror: &Mirror, names: &[&str]) -> Result<Vec<String>, Failure> {
+        let mut arguments =
+            vec!["log", "--no-walk=unsorted", "--no-decorate", "--format=%H %ct", "--end-of-options"];
+        arguments.extend(names);
+        arguments.push("--");
+        let done = self.run_in(mirror, &arguments, Vec::new(), Output::Memory(SAID)).await?;
+        if !done.is_success() {
+            return Err(self.failure("look at what was fetched from", &done));
+        }
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        let mut found = Vec::with_capacity(names.len());
+        for (hash, time) in said.lines().filter_map(|line| line.split_once(' ')) {
+            if let Ok(time) = time.parse() {
+                self.state.remember_time(hash, time);
+            }
+            found.push(hash.to_owned());
+        }
+        Ok(found)
     }
 
     /// Gives a commit that is there its name.
