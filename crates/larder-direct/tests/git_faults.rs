@@ -287,6 +287,123 @@ async fn git_follows_no_redirects_but_larder_does() {
 }
 
 #[tokio::test]
+async fn ssh_is_told_apart_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let forge = GitServer::start();
+    let hash = fill(&forge);
+    let server = match larder_testkit::SshServer::start(forge.root(), &["git.corp.example"]) {
+        Ok(server) => server,
+        Err(reason) => return larder_testkit::settings::skipped("ssh", &reason),
+    };
+    let mut settings = support::settings(folder.path());
+    settings.environment.push(("GIT_SSH_COMMAND".into(), server.command().into()));
+    let mirrors = larder_direct::git::Mirrors::new(std::sync::Arc::new(settings));
+    let url = server.url("git.corp.example", NAME);
+    let repository = mirrors.repository(&support::place(&url)).expect("a URL");
+    server.forget_host_key();
+    let error = repository.stat("v1.0.0").await.expect_err("an unknown host");
+    assert_eq!(error.kind, DirectFaultKind::Unreachable, "{error:?}");
+    assert!(error.text.contains("host key") && error.said.expect("a quotation").contains("host key"));
+    server.expect_other_host_key();
+    let error = repository.stat("v1.0.0").await.expect_err("another host");
+    assert!(error.kind == DirectFaultKind::Unreachable && error.text.contains("host key"), "{error:?}");
+    server.trust_host_key();
+    server.revoke_key();
+    let error = repository.stat("v1.0.0").await.expect_err("a revoked key");
+    assert_eq!(error.kind, DirectFaultKind::CredentialsRefused, "{error:?}");
+    server.allow_key();
+    works(&repository, &hash).await;
+    let none = mirrors
+        .repository(&support::place(&server.url("git.corp.example", "git.corp.example/none")))
+        .expect("a URL");
+    let error = none.stat("v1.0.0").await.expect_err("no such repository");
+    assert_eq!(error.kind, DirectFaultKind::Absent, "{error:?}");
+}
+
+#[tokio::test]
+async fn hosts_that_cannot_be_had_are_unreachable() {
+    let lab = Lab::start_with(|settings| settings.certificate_authorities.clear());
+    fill(&lab.forge);
+    let error = lab.repository().stat("v1.0.0").await.expect_err("an unknown authority");
+    assert!(error.kind == DirectFaultKind::Unreachable && error.text.contains("TLS"), "{error:?}");
+    let refusing = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");
+    for (url, word) in [
+        (format!("https://{refusing}/team/repo"), "no connection"),
+        ("https://none.invalid/team/repo".to_owned(), "resolved"),
+    ] {
+        let repository = lab.mirrors.repository(&support::place(&url)).expect("a URL");
+        let error = repository.stat("v1.0.0").await.expect_err(&url);
+        assert_eq!(error.kind, DirectFaultKind::Unreachable, "{error:?}");
+        assert!(error.text.contains(word), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_named_and_the_next_fetch_works() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let full = place.path().join("full");
+    fs_err::write(&full, "").expect("a temporary folder");
+    let instead = format!(
+        "test -e {} && echo left > $GIT_DIR/objects/pack/tmp_pack_x && \
+         echo 'fatal: write error: No space left on device' >&2 && exit 128",
+        full.display()
+    );
+    let program = fake_git(place.path(), "fetch", &instead);
+    let lab = Lab::start_with(|settings| settings.program = program);
+    let hash = fill(&lab.forge);
+    let repository = lab.repository();
+    let error = repository.stat("v1.0.0").await.expect_err("no room");
+    assert_eq!(error.kind, DirectFaultKind::StorageFull, "{error:?}");
+    assert!(lab.mirror_folders().iter().all(|mirror| !mirror.join("objects/pack/tmp_pack_x").exists()));
+    fs_err::remove_file(&full).expect("a temporary folder");
+    works(&repository, &hash).await;
+}
+
+#[tokio::test]
+async fn many_packs_get_one_index() {
+    let lab = Lab::start();
+    let mut source = lab.forge.repository(NAME);
+    for number in 0..17 {
+        let mark = source.files(&[("a.go", &format!("package a // {number}\n"))]);
+        source.tag(&format!("v1.{number}.0"), mark);
+    }
+    source.save();
+    let repository = lab.repository();
+    for number in 0..17 {
+        repository.stat(&format!("v1.{number}.0")).await.expect("a version");
+    }
+    let mirror = lab.mirror_folders().remove(0);
+    assert!(mirror.join("objects/pack/multi-pack-index").exists());
+    repository.archive("v1.3.0", "", 1 << 20).await.expect("an archive");
+}
+
+#[tokio::test]
+async fn the_repository_around_the_data_folder_is_not_asked() {
+    let around = tempfile::tempdir().expect("a temporary folder");
+    let made = larder_testkit::git::command(around.path()).args(["init", "--quiet", "."]).status();
+    assert!(made.expect("git is on the machine").success());
+    let lab = Lab::start_with(|settings| settings.mirrors = around.path().join("data/mirrors"));
+    let hash = fill(&lab.forge);
+    let config = format!("[url \"https://evil.invalid/\"]\n\tinsteadOf = {}\n", lab.forge);
+    fs_err::write(around.path().join(".git/config"), config).expect("a temporary folder");
+    assert_eq!(lab.mirrors.rewritten(&lab.forge.url(NAME)).await.expect("an answer"), lab.forge.url(NAME));
+    works(&lab.repository(), &hash).await;
+    let config = format!(
+        "[url \"https://evil.invalid/\"]\n\tinsteadOf = {}\n[protocol \"git\"]\n\tallow = always\n",
+        lab.forge
+    );
+    fs_err::write(lab.folder.path().join("gitconfig"), config).expect("a temporary folder");
+    // The operator's own, once it is read again.
+    let fresh = Lab::start_with(|settings| {
+        settings.environment.retain(|(name, _)| name != "GIT_CONFIG_GLOBAL");
+        settings.environment.push(("GIT_CONFIG_GLOBAL".into(), lab.folder.path().join("gitconfig").into()));
+    });
+    let rewritten = fresh.mirrors.rewritten(&lab.forge.url(NAME)).await.expect("an answer");
+    assert!(rewritten.starts_with("https://evil.invalid/"), "{rewritten}");
+    assert_eq!(fresh.mirrors.allowed_protocols().await.expect("an answer"), ["git"]);
+}
+
+#[tokio::test]
 async fn logins_are_told_apart() {
     let lab = Lab::start();
     fill(&lab.forge);

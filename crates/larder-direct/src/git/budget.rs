@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -21,7 +21,8 @@ const DOWN_TO_PERCENT: u64 = 90;
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     sizes: Mutex<HashMap<OsString, u64>>,
-    busy: AtomicBool,
+    /// How often room was asked for since somebody began to make some.
+    asked: AtomicUsize,
 }
 
 /// What the mirrors take on disk, for metrics.
@@ -42,7 +43,7 @@ impl Mirrors {
 
     /// Measures a mirror that has grown, and makes room if all of them take more than they may.
     ///
-    /// Runs on its own, one at a time; what is skipped because one runs already is seen by the next.
+    /// Runs on its own, one at a time; who asks while one runs makes it look once more.
     pub(super) fn keep_budget(self: &Arc<Self>, grown: &Mirror) {
         if let Some(name) = grown.folder.file_name() {
             self.budget.sizes.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
@@ -56,13 +57,20 @@ impl Mirrors {
     }
 
     fn make_room(self: &Arc<Self>, most: u64) {
-        if self.budget.busy.swap(true, Ordering::AcqRel) {
+        if self.budget.asked.fetch_add(1, Ordering::AcqRel) > 0 {
             return;
         }
         let mirrors = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
-            mirrors.evict(most);
-            mirrors.budget.busy.store(false, Ordering::Release);
+            let mut most = most;
+            loop {
+                let asked = mirrors.budget.asked.load(Ordering::Acquire);
+                mirrors.evict(most);
+                if mirrors.budget.asked.fetch_sub(asked, Ordering::AcqRel) == asked {
+                    return;
+                }
+                most = mirrors.settings.budget;
+            }
         });
     }
 

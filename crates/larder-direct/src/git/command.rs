@@ -52,6 +52,8 @@ const FORCED: &[&str] = &[
 ];
 /// What ssh is, unless the operator says otherwise: it never asks, and notices a dead connection.
 const SSH: &str = "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4";
+/// No repository. Without it, git takes the configuration of one that happens to be around the data folder.
+const NOWHERE: &str = "/dev/null";
 /// A transfer that moves nothing for so many seconds is given up by git itself, with or without Larder.
 const STALLED_SECONDS: u32 = 60;
 
@@ -117,9 +119,11 @@ impl Commands {
 
     /// A run that asks git what the operator has configured; it talks to nobody.
     pub(super) fn configured<'a>(&self, folder: &'a Path, arguments: &[&str]) -> Job<'a> {
+        let mut environment = self.operator_environment();
+        environment.push(("GIT_DIR".into(), NOWHERE.into()));
         Job {
             arguments: arguments.iter().map(OsString::from).collect(),
-            environment: self.operator_environment(),
+            environment,
             folder,
             input: Vec::new(),
             deadline: self.settings.local_deadline,
@@ -137,9 +141,7 @@ impl Commands {
         arguments: &[&str],
     ) -> Job<'a> {
         let mut environment = self.operator_environment();
-        if is_mirror {
-            environment.push(("GIT_DIR".into(), folder.into()));
-        }
+        environment.push(("GIT_DIR".into(), if is_mirror { folder.into() } else { NOWHERE.into() }));
         // An `insteadOf` may turn any URL into one of ssh.
         if !contact.own_ssh && !self.chooses_ssh() {
             environment.push(("GIT_SSH_COMMAND".into(), SSH.into()));

@@ -71,6 +71,13 @@ impl Guardian {
             // A key pressed at the server's terminal is not meant for it.
             .process_group(0)
             .spawn();
+        let started = started.and_then(|child| {
+            if let Some(stdin) = &child.stdin {
+                // A guarding process that was stopped must not stop the server.
+                rustix::io::ioctl_fionbio(stdin, true)?;
+            }
+            Ok(child)
+        });
         started
             .inspect_err(|error| {
                 tracing::warn!(%error, "nobody guards the runs of git: if the server is killed, they end by themselves only");
@@ -87,6 +94,10 @@ impl State {
         };
         let heard = stdin.write_all(line.as_bytes()).is_ok();
         if !heard {
+            if let Some(process) = &mut self.process {
+                // It is gone, or doesn't listen.
+                process.kill().ok();
+            }
             self.end();
         }
         heard

@@ -1,11 +1,12 @@
 //! The remote's references, asked once for all who want them and remembered for a while.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use larder_upstream::DirectFaultKind;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::mirrors::Mirrors;
 use super::refs::{Reader, Refs};
 use super::repository::{Failure, Repository};
 use super::run::{Output, Stopped};
@@ -15,6 +16,8 @@ use crate::error::DirectError;
 
 /// What `ls-remote` may say. A million references with long names fit.
 const LIMIT: usize = 256 << 20;
+/// What all remembered listings may take in memory.
+const MEMORY: usize = 128 << 20;
 
 /// What was heard last.
 #[derive(Debug, Default)]
@@ -27,6 +30,45 @@ struct Heard {
     /// When the question was put, so that whatever was pushed before is in the answer.
     asked: Instant,
     answer: Result<Arc<Refs>, DirectError>,
+}
+
+impl Listing {
+    /// Returns what it takes in memory, and when it was heard; nothing while it is being asked for.
+    fn weight(&self) -> Option<(Instant, usize)> {
+        let heard = self.heard.try_lock().ok()?;
+        let heard = heard.as_ref()?;
+        Some((heard.asked, heard.answer.as_ref().map_or(0, |refs| refs.memory())))
+    }
+
+    /// Forgets what was heard, unless it is being asked for.
+    fn forget(&self) {
+        if let Ok(mut heard) = self.heard.try_lock() {
+            *heard = None;
+        }
+    }
+}
+
+impl Mirrors {
+    /// Forgets the oldest listings when all of them take too much memory.
+    fn trim_listings(&self) {
+        let repositories: Vec<_> = {
+            let repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+            repositories.values().cloned().collect()
+        };
+        let mut weights: Vec<_> = repositories
+            .iter()
+            .filter_map(|state| state.listing.weight().map(|(asked, weight)| (asked, weight, state)))
+            .collect();
+        let mut total: usize = weights.iter().map(|(_, weight, _)| weight).sum();
+        weights.sort_by_key(|(asked, ..)| *asked);
+        for (_, weight, state) in weights {
+            if total <= MEMORY {
+                break;
+            }
+            state.listing.forget();
+            total -= weight;
+        }
+    }
 }
 
 impl Repository {
@@ -82,6 +124,8 @@ impl Repository {
             let asked = Instant::now();
             let answer = repository.list().await;
             *heard = Some(Heard { asked, answer: answer.clone() });
+            drop(heard);
+            repository.mirrors.trim_listings();
             answer
         });
         asking.await.unwrap_or_else(|_| {

@@ -24,6 +24,8 @@ const EVERYTHING: &str = "larder-everything";
 const HISTORY_FOLDER: &str = "history";
 /// What makes the history a partial clone: git then accepts that trees and files are missing.
 const PARTIAL: &str = "[extensions]\n\tpartialClone = origin\n[remote \"origin\"]\n\tpromisor = true\n";
+/// Each time so many packs have come, one index of all is made.
+const MANY_PACKS: usize = 16;
 const ALTERNATES: &str = "objects/info/alternates";
 /// The layout that this code writes. Folders of another one are thrown away.
 const LAYOUT: &str = "larder mirror 1";
@@ -175,6 +177,14 @@ impl Mirror {
     /// Reports whether a commit is here with all its files.
     pub(super) fn holds(&self, hash: &str) -> bool {
         self.folder.join(commit_reference(hash)).exists()
+    }
+
+    /// Reports whether there are so many packs that looking into each of them takes long.
+    pub(super) fn has_many_packs(&self) -> bool {
+        let is_pack =
+            |entry: &fs_err::DirEntry| entry.path().extension().is_some_and(|extension| extension == "pack");
+        let count = entries(&self.folder.join("objects/pack")).filter(is_pack).count();
+        count > 0 && count % MANY_PACKS == 0
     }
 
     /// Reports whether there is any commit here.

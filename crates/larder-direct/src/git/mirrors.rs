@@ -24,6 +24,8 @@ use crate::settings::DirectSettings;
 
 /// The first git that takes an address for a host (`http.curloptResolve`).
 const PINNING: (u32, u32) = (2, 37);
+/// The first git that takes configuration from its environment, which is how logins are given to it.
+const OLDEST: (u32, u32) = (2, 31);
 /// How many repositories are remembered; the idle ones beyond are forgotten, their folders are not.
 const REMEMBERED: usize = 4096;
 
@@ -176,17 +178,7 @@ impl Mirrors {
         let Remote { address, place } = remote;
         let configuration = self.configuration().await?;
         self.check_protocol(address, place, &configuration).await?;
-        if !place.pinned.is_empty() && configuration.version < PINNING {
-            let (major, minor) = configuration.version;
-            let text = format!(
-                "{} is not asked: git {major}.{minor} can't be held to the address that was checked; git {}.{} can, or name \
-                 the host in a route",
-                address.shown(),
-                PINNING.0,
-                PINNING.1
-            );
-            return Err(DirectError::new(DirectFaultKind::Refused, text));
-        }
+        check_version(remote, configuration.version)?;
         let authorities = if configuration.own_authorities { None } else { self.authorities()? };
         let contact = Contact {
             address,
@@ -289,4 +281,26 @@ impl Mirrors {
             }
         }
     }
+}
+
+/// Refuses a git that is too old for how it is run. One that doesn't say its version is believed to be new.
+fn check_version(remote: &Remote, version: (u32, u32)) -> Result<(), DirectError> {
+    let (major, minor) = version;
+    let shown = remote.address.shown();
+    if version != (0, 0) && version < OLDEST {
+        let text = format!(
+            "{shown} is not asked: git {major}.{minor} is too old, Larder needs {}.{}",
+            OLDEST.0, OLDEST.1
+        );
+        return Err(DirectError::new(DirectFaultKind::Broken, text));
+    }
+    if !remote.place.pinned.is_empty() && version < PINNING {
+        let text = format!(
+            "{shown} is not asked: git {major}.{minor} can't be held to the address that was checked; git {}.{} can, or name \
+             the host in a route",
+            PINNING.0, PINNING.1
+        );
+        return Err(DirectError::new(DirectFaultKind::Refused, text));
+    }
+    Ok(())
 }

@@ -158,6 +158,11 @@ impl Repository {
             return Err(self.too_large());
         }
         if success {
+            if into.has_many_packs() {
+                // One index in place of many; without it, looking for an object takes longer, and nothing else happens.
+                let arguments = ["multi-pack-index", "write"];
+                drop(self.run_in(into, &arguments, Vec::new(), Output::Memory(SAID)).await);
+            }
             return Ok(done);
         }
         let failure = self.failure(doing, &done);
