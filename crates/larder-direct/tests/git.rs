@@ -330,14 +330,15 @@ async fn history_comes_without_files_where_the_server_can_leave_them_out() {
 
 #[tokio::test]
 async fn a_server_that_gives_no_commits_by_hash_gives_everything() {
-    let lab = Lab::start_with(|settings| {
-        let old = [
-            ("GIT_CONFIG_COUNT", "1"),
-            ("GIT_CONFIG_KEY_0", "protocol.version"),
-            ("GIT_CONFIG_VALUE_0", "0"),
-        ];
-        settings.environment.extend(old.map(|(name, value)| (name.into(), value.into())));
-    });
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let old = place.path().join("old-git");
+    // The protocol of old servers, which give nothing that they don't list.
+    let script = "#!/bin/sh\nfor word; do shift; [ \"$word\" = protocol.version=2 ] && word=protocol.version=0; set -- \"$@\" \"$word\"; done\n\
+                  exec git \"$@\"\n";
+    fs_err::write(&old, script).expect("a temporary folder");
+    fs_err::set_permissions(&old, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("a temporary folder");
+    let lab = Lab::start_with(|settings| settings.program = old);
     let mut source = lab.forge.repository(NAME);
     let first = source.files(&[("go.mod", "module m\n")]);
     let second = source.files(&[("a", "a\n")]);
