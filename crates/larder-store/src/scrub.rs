@@ -11,7 +11,7 @@ use std::path::Path;
 
 use fs_err as fs;
 use larder_module::dirhash::{H1, hash_mod};
-use larder_module::gomod::GoMod;
+use larder_module::gomod::{self, GoMod};
 use larder_module::info::Info;
 use larder_module::path::ModulePath;
 use larder_module::request::ObjectKind;
@@ -236,9 +236,12 @@ fn judge_mod(object: &StoredObject, recorded: Option<H1>) -> Judgement {
     if let Some(recorded) = recorded {
         return compare_with_record(h1, recorded);
     }
+    let good = Judgement::Good { h1: Some(h1), recorded: false };
     match GoMod::parse_lax(&content) {
-        Ok(GoMod { module: Some(_), .. }) => Judgement::Good { h1: Some(h1), recorded: false },
-        Ok(GoMod { module: None, .. }) => Judgement::Wrong("it names no module".to_owned()),
+        Ok(GoMod { module: Some(_), .. }) => good,
+        // What comes from a repository need not be readable below its module line.
+        _ if gomod::module_path(&content).is_some_and(|path| !path.starts_with('(')) => good,
+        Ok(_) => Judgement::Wrong("it names no module".to_owned()),
         Err(error) => Judgement::Wrong(format!("it is no go.mod: {error}")),
     }
 }

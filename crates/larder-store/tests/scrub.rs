@@ -104,6 +104,17 @@ fn each_kind_of_wrong_is_found() {
 }
 
 #[test]
+fn a_go_mod_may_be_broken_below_its_module_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let copied = ModuleBuilder::new("example.com/copied", "v1.0.0").build();
+    copied.write_to(store.modules_folder()).unwrap();
+    let beside = store.modules_folder().join("example.com/copied/@v");
+    fs_err::write(beside.join("v1.0.0.mod"), "module example.com/copied\n\nrequire (((\n").unwrap();
+    assert_eq!(scrub(&store, false, false).wrong, 0, "the go command takes such files from repositories");
+}
+
+#[test]
 fn a_stopped_scrub_carries_on() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
