@@ -1,7 +1,8 @@
 //! The few variables that the tests themselves obey.
 //!
 //! `LARDER_LIVE=1` adds what needs the world, `LARDER_LONG=1` makes the load tests full size, `LARDER_SEED=n`
-//! repeats a random run, `LARDER_BINARY=file` tests another build.
+//! repeats a random run, `LARDER_BINARY=file` tests another build, `LARDER_RECORD=1` keeps
+//! what the go command answers now.
 
 use std::path::PathBuf;
 

@@ -113,6 +113,7 @@ struct State {
     log: Vec<Asked>,
     traffic: BTreeMap<String, Traffic>,
     pages: BTreeMap<String, Page>,
+    pages_below: BTreeMap<String, Page>,
     locks: Vec<Lock>,
     rules: Vec<Rule>,
 }
@@ -233,6 +234,11 @@ impl GitServer {
         self.shared.state().pages.insert(path.to_owned(), page);
     }
 
+    /// Answers `?go-get=1` of a path and of everything below it, as servers of vanity names do.
+    pub fn page_below(&self, path: &str, page: Page) {
+        self.shared.state().pages_below.insert(path.to_owned(), page);
+    }
+
     /// Wants a login for everything below a prefix such as `git.corp.example/team`. May be called again for more accounts.
     pub fn protect(&self, prefix: &str, user: &str, password: &str, strangers: Strangers) {
         let text = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
@@ -350,6 +356,11 @@ impl State {
                 Strangers::Denied => 404,
             }),
         }
+    }
+
+    fn page(&self, place: &str) -> Option<Page> {
+        let below = || self.pages_below.iter().rev().find(|(prefix, _)| is_below(place, prefix));
+        self.pages.get(place).or_else(|| below().map(|(_, page)| page)).cloned()
     }
 
     fn traffic(&mut self, repository: &str) -> &mut Traffic {

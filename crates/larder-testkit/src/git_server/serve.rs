@@ -101,7 +101,7 @@ async fn answer(request: Request<Incoming>, shared: &Arc<Shared>) -> Response<Bo
             }
         }
         let refused = state.refuse(&named, stage, authorization);
-        (number, refused, state.strike(&named, stage), state.pages.get(&named).cloned())
+        (number, refused, state.strike(&named, stage), state.page(&named))
     };
     shared.changed.notify_all();
     let right = async {
