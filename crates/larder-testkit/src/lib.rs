@@ -9,6 +9,7 @@ pub mod corpus;
 pub mod faults;
 pub mod git;
 pub mod git_server;
+pub mod git_stage;
 pub mod go;
 pub mod module;
 pub mod namespace;
@@ -20,6 +21,7 @@ pub mod settings;
 pub mod sshd;
 pub mod sumdb;
 pub mod upstream;
+pub mod watch;
 pub mod zip;
 
 pub use corpus::{Corpus, CorpusOptions};
