@@ -23,6 +23,7 @@ const SUBCOMMANDS: &[&str] = &[
     "ls-tree",
     "update-ref",
     "config",
+    "version",
 ];
 const OPTIONS: &[&str] = &[
     "--symref",
@@ -49,6 +50,8 @@ const OPTIONS: &[&str] = &[
     "--no-decorate",
     "-n1",
     "--format=format:%H %ct",
+    "--format=%H %ct",
+    "--no-walk=unsorted",
 ];
 const SETTINGS: &[&str] = &[
     "core.attributesFile",

@@ -227,7 +227,9 @@ fn look(process: u32, seen: &mut BTreeSet<String>) {
         if id != process
             && let Ok(program) = std::fs::read_link(format!("/proc/{id}/exe"))
         {
-            seen.extend(program.file_name().map(|name| name.to_string_lossy().into_owned()));
+            // A program that was built anew meanwhile is called deleted.
+            let name = program.file_name().map(|name| name.to_string_lossy().into_owned());
+            seen.extend(name.map(|name| name.trim_end_matches(" (deleted)").to_owned()));
         }
     }
 }
