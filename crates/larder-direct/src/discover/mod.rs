@@ -153,6 +153,27 @@ impl Discovery {
         Ok(Some(place(root, url, insecure)))
     }
 
+    /// Refuses to carry a private name to a host that the operator hasn't named: the page's word is not enough for that.
+    fn check_privacy(&self, url: &str, page: &str, path: &str, errand: Errand) -> Result<(), DirectError> {
+        let Some((_, rest)) = url.split_once("://").filter(|_| errand.private) else { return Ok(()) };
+        let place =
+            rest.split_once('@').filter(|(info, _)| !info.contains('/')).map_or(rest, |(_, place)| place);
+        let (authority, below) = place.split_once('/').unwrap_or((place, ""));
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()),
+            None => (authority, None),
+        };
+        let own = path.split('/').next().is_some_and(|own| own.eq_ignore_ascii_case(host));
+        let named = self.listed.contains(host, port);
+        if own || named || self.settings.private.matches(&format!("{host}/{below}")) {
+            return Ok(());
+        }
+        Err(refused(format!(
+            "{page} leads to {host}, which isn't asked about private modules; to allow it, name {host} in a private pattern, \
+             a route or a [[repository]]"
+        )))
+    }
+
     /// Refuses what `GOVCS` forbids and what isn't git.
     fn check_system(&self, system: &str, root: &str, path: &str) -> Result<(), DirectError> {
         let private = self.settings.private.matches(root);
@@ -235,6 +256,7 @@ impl Discovery {
             Some((scheme, _)) if !scheme.is_empty() => {}
             _ => return Err(invalid("names a repository without a scheme")),
         }
+        self.check_privacy(&tag.repository, page, path, errand)?;
         if tag.system == "mod" {
             let scheme = tag.repository.split("://").next();
             if scheme != Some("https") && !(errand.insecure && scheme == Some("http")) {
