@@ -119,10 +119,16 @@ impl CodeModule {
     ///
     /// # Errors
     ///
-    /// As [`CodeModule::info`].
+    /// As [`CodeModule::info`], and when it is larger than the one of a module may be: the go command finds that out with the zip, but no
+    /// store and no proxy would keep it until then.
     pub async fn go_mod(&self, version: &Version) -> Result<Bytes, DirectError> {
         let (_, folder) = self.version_folder(version).await?;
-        Ok(folder.go_mod.unwrap_or_else(|| self.legacy_go_mod()))
+        let content = folder.go_mod.unwrap_or_else(|| self.legacy_go_mod());
+        if content.len() as u64 > larder_module::zip::MAX_GO_MOD {
+            let text = format!("the go.mod at {version} has {} bytes, more than one may have", content.len());
+            return Err(DirectError::new(DirectFaultKind::Invalid, text));
+        }
+        Ok(content)
     }
 
     /// Returns the canonical zip of a version.
