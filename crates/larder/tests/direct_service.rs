@@ -123,6 +123,6 @@ fn what_is_wrong_is_said_and_has_its_status() {
     let (status, text) = said(&running, &list);
     assert!(status == 403 && text.contains("GOVCS"), "{status} {text}");
 
-    let refused = larder(&forge, "").env("GOVCS", "git.corp.example").try_start().err().expect("refused");
+    let refused = larder(&forge, "").env("GOVCS", "git.corp.example").try_start().expect_err("refused");
     assert!(refused.contains("GOVCS"), "{refused}");
 }
