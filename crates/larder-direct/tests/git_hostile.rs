@@ -269,7 +269,10 @@ fn on_disk(lab: &Lab) -> u64 {
 async fn a_bomb_of_a_file_is_bounded() {
     let size: usize = if larder_testkit::settings::long() { 1 << 30 } else { 64 << 20 };
     let limit = size as u64 / 2;
-    let lab = Lab::start();
+    let lab = Lab::start_with(|settings| {
+        settings.network_deadline = std::time::Duration::from_secs(600);
+        settings.local_deadline = std::time::Duration::from_secs(600);
+    });
     let mut source = lab.forge.repository(NAME);
     let bomb = source.commit(Commit::on("main").file("go.mod", "module m\n").file("bomb", vec![0; size]));
     source.tag("v1.0.0", bomb);
