@@ -107,6 +107,7 @@ async fn files_are_raw_and_limited() {
         .file("sub/x y.txt", "spaces\n")
         .symlink("link.mod", "go.mod")
         .submodule("elsewhere", &"1".repeat(40))
+        .file("absent.mod", "module m // missing")
         .file("empty", "");
     let mark = source.commit(commit);
     source.tag("v1.0.0", mark);
@@ -117,6 +118,8 @@ async fn files_are_raw_and_limited() {
     assert_eq!(read("go.mod", 8).await.expect_err("too large").kind, DirectFaultKind::Invalid);
     assert_eq!(read("sub/x y.txt", 100).await.expect("read").as_deref(), Some(&b"spaces\n"[..]));
     assert_eq!(read("link.mod", 100).await.expect("read").as_deref(), Some(&b"go.mod"[..]));
+    let odd = read("absent.mod", 100).await.expect("read");
+    assert_eq!(odd.as_deref(), Some(&b"module m // missing"[..]), "it ends like git's word for no file");
     assert_eq!(read("empty", 0).await.expect("read").as_deref(), Some(&b""[..]));
     for absent in ["none", "sub", "elsewhere", "", "/etc/passwd", "../go.mod", "go.mod\nHEAD", "-x"] {
         assert_eq!(read(absent, 1000).await.expect("no failure"), None, "{absent}");
