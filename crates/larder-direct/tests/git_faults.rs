@@ -119,6 +119,44 @@ async fn a_git_that_floods_or_dies_is_no_absence() {
 }
 
 #[tokio::test]
+async fn a_git_that_fails_on_the_history_is_no_absence() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let full = "echo 'fatal: unable to write file: No space left on device' >&2; exit 128";
+    for (word, instead, kind) in [
+        ("rev-parse", "kill -KILL $$; sleep 1", DirectFaultKind::Broken),
+        ("update-ref", full, DirectFaultKind::StorageFull),
+        ("update-ref", "kill -KILL $$; sleep 1", DirectFaultKind::Broken),
+    ] {
+        let program = fake_git(place.path(), word, instead);
+        let lab = Lab::start_with(|settings| settings.program = program);
+        let mut source = lab.forge.repository(NAME);
+        let first = source.files(&[("a.go", "package a\n")]);
+        source.files(&[("b.go", "package b\n")]);
+        let hash = source.hash(first);
+        let error = lab.repository().stat(&hash[..12]).await.expect_err(instead);
+        assert_eq!(error.kind, kind, "{word}: {instead}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_was_not_looked_at_any_more_stands_for_nothing() {
+    let lab = Lab::start();
+    let hash = fill(&lab.forge);
+    let mut source = lab.forge.repository(NAME);
+    let second = source.files(&[("go.mod", "module other\n")]);
+    source.annotated_tag("v1.1.0", second);
+    let other = source.hash(second);
+    let repository = lab.repository();
+    repository.stat("v1.1.0").await.expect("a version");
+    let names = lab.mirror_folders().remove(0).join("refs/larder/c");
+    let said = fs_err::read_to_string(names.join(&other)).expect("a name");
+    assert_eq!(said.trim_end(), other, "the commit, not the tag's own object");
+    // As if the tag had moved between listing and fetch, and the server had been killed right after the fetch.
+    fs_err::write(names.join(&hash), format!("{other}\n")).expect("own file");
+    works(&repository, &hash).await;
+}
+
+#[tokio::test]
 async fn too_many_at_once_are_turned_away() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let program = fake_git(place.path(), "ls-remote", "sleep 600");

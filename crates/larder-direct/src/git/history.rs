@@ -123,7 +123,9 @@ impl Repository {
         }
         let failure = self.failure("read the history of", &done);
         if failure.meaning != Meaning::Damaged {
-            return Ok(None);
+            // So git says that there is nothing. Any other end says nothing about the repository.
+            let is_nothing = done.stopped.is_none() && done.status.code() == Some(1);
+            return if is_nothing { Ok(None) } else { Err(failure.error) };
         }
         drop(used);
         self.rebuild().await?;

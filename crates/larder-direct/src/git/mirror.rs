@@ -174,9 +174,21 @@ impl Mirror {
         time(USED).or_else(|| time(MARKER))
     }
 
-    /// Reports whether a commit is here with all its files.
+    /// Reports whether a commit is here with all its files: whether its name says its own hash.
+    ///
+    /// A name that says another is one that was fetched and not looked at any more, because Larder was killed: the remote's
+    /// reference may have moved on after it was listed.
     pub(super) fn holds(&self, hash: &str) -> bool {
-        self.folder.join(commit_reference(hash)).exists()
+        fs_err::read(self.folder.join(commit_reference(hash)))
+            .is_ok_and(|said| said.trim_ascii_end() == hash.as_bytes())
+    }
+
+    /// Removes the name of a commit that is not known to be here.
+    pub(super) fn unname(&self, hash: &str) {
+        if !self.holds(hash) {
+            // Most often there is none.
+            fs_err::remove_file(self.folder.join(commit_reference(hash))).ok();
+        }
     }
 
     /// Reports whether there are so many packs that looking into each of them takes long.

@@ -249,6 +249,7 @@ const TABLE: &[(&[&str], Meaning)] = &[
     (&["cannot read existing object"], Meaning::Damaged),
     (&["unresolved deltas"], Meaning::BrokenOff),
     (&["unable to create", ".lock': file exists"], Meaning::Damaged),
+    (&["with nonexistent object"], Meaning::NoRevision),
     (&["not a valid object name"], Meaning::NoRevision),
     (&["unknown revision or path"], Meaning::NoRevision),
     (&["ambiguous argument"], Meaning::NoRevision),

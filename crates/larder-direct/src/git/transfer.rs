@@ -48,6 +48,7 @@ impl Repository {
         }
         let remote = self.remote();
         let url = remote.address.argument();
+        wanted.iter().for_each(|wanted| mirror.unname(&wanted.hash));
         let refspecs = refspecs(wanted);
         let mut arguments = FETCH.to_vec();
         arguments.extend(["--depth=1", "--end-of-options", &url]);
@@ -59,9 +60,11 @@ impl Repository {
     /// Fetches the history of some commits.
     pub(super) async fn bring_histories(&self, wanted: &[Wanted]) -> Result<(), Failure> {
         let _used = self.prepare(wanted.first().map_or(40, |wanted| wanted.hash.len())).await?;
+        let history = self.state.mirror.history();
+        wanted.iter().for_each(|wanted| history.unname(&wanted.hash));
         let refspecs = refspecs(wanted);
         self.transfer_history(&[], &refspecs.iter().map(String::as_str).collect::<Vec<_>>()).await?;
-        self.check_names(&self.state.mirror.history(), wanted).await
+        self.check_names(&history, wanted).await
     }
 
     /// Fetches the history of all branches and tags.
@@ -193,22 +196,29 @@ impl Repository {
         let found = self.times(mirror, &names.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         let mut lost = None;
         for Wanted { hash, .. } in wanted {
-            if found.contains(hash) {
-                continue;
-            }
-            // A branch that went on still leads there.
-            let is_here = self.times(mirror, &[&format!("{hash}^{{commit}}")]).await;
-            if is_here.is_ok_and(|found| found.contains(hash)) {
-                self.name(mirror, hash).await?;
-            } else {
-                // Without the name it is asked for again; with it, another commit would stand for this one.
-                fs_err::remove_file(mirror.folder.join(commit_reference(hash))).ok();
-                lost = Some(hash);
+            // The name may be of a tag's own object, or of a branch that went on and still leads there.
+            match found.contains(hash) || self.leads_to(mirror, hash).await? {
+                true if mirror.holds(hash) => {}
+                true => self.name(mirror, hash).await?,
+                false => {
+                    // Without the name it is asked for again.
+                    fs_err::remove_file(mirror.folder.join(commit_reference(hash))).ok();
+                    lost = Some(hash);
+                }
             }
         }
         match lost {
             None => Ok(()),
             Some(hash) => Err(Failure { meaning: Meaning::Vanished, error: self.no_revision(hash) }),
+        }
+    }
+
+    /// Reports whether a commit is there, under whatever name.
+    async fn leads_to(&self, mirror: &Mirror, hash: &str) -> Result<bool, Failure> {
+        match self.times(mirror, &[&format!("{hash}^{{commit}}")]).await {
+            Ok(found) => Ok(found.iter().any(|found| found == hash)),
+            Err(failure) if matches!(failure.meaning, Meaning::NoRevision | Meaning::Damaged) => Ok(false),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -233,12 +243,16 @@ impl Repository {
         Ok(found)
     }
 
-    /// Gives a commit that is there its name.
+    /// Gives a commit that is there its name; fails with absence only if it isn't there.
     pub(super) async fn name(&self, mirror: &Mirror, hash: &str) -> Result<(), DirectError> {
         let reference = commit_reference(hash);
         let arguments = ["update-ref", "--end-of-options", &reference, hash];
         let done = self.run_in(mirror, &arguments, Vec::new(), Output::Memory(SAID)).await?;
-        if done.is_success() { Ok(()) } else { Err(self.no_revision(hash)) }
+        if done.is_success() {
+            return Ok(());
+        }
+        let failure = self.failure("name a commit of", &done);
+        Err(if failure.meaning == Meaning::NoRevision { self.no_revision(hash) } else { failure.error })
     }
 
     pub(super) fn no_revision(&self, revision: &str) -> DirectError {
