@@ -252,8 +252,12 @@ async fn what_a_killed_fetch_left_is_swept() {
         "refs/larder/c/x.lock",
         "objects/ab/tmp_obj_x",
         "objects/pack/pack-2.keep",
+        ".trash-x/mirror",
+        ".making-x/config",
     ];
-    fs_err::create_dir_all(mirror.join("objects/ab")).expect("own folder");
+    for folder in ["objects/ab", ".trash-x", ".making-x"] {
+        fs_err::create_dir_all(mirror.join(folder)).expect("own folder");
+    }
     for name in left {
         fs_err::write(mirror.join(name), "left").expect("own file");
     }

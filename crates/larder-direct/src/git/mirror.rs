@@ -29,6 +29,9 @@ const MANY_PACKS: usize = 16;
 const ALTERNATES: &str = "objects/info/alternates";
 /// The layout that this code writes. Folders of another one are thrown away.
 const LAYOUT: &str = "larder mirror 1";
+/// What the names of folders begin with that are being made, and that are being thrown away.
+pub(super) const MAKING: &str = ".making-";
+pub(super) const TRASH: &str = ".trash-";
 const ATTRIBUTES: &str = "* -export-subst -export-ignore\n";
 
 /// A mirror's folder.
@@ -71,7 +74,7 @@ impl Mirror {
     pub(super) fn make(&self, shown: &str, sha256: bool, more: &str) -> io::Result<()> {
         let parent = self.folder.parent().unwrap_or_else(|| Path::new("."));
         fs_err::create_dir_all(parent)?;
-        let making = tempfile::Builder::new().prefix(".making-").tempdir_in(parent)?;
+        let making = tempfile::Builder::new().prefix(MAKING).tempdir_in(parent)?;
         let folder = making.path();
         for name in ["objects/pack", "objects/info", "refs", "info"] {
             fs_err::create_dir_all(folder.join(name))?;
@@ -115,7 +118,7 @@ impl Mirror {
     /// Throws it away. It vanishes under its name at once, so that a crash in the middle leaves nothing half.
     pub(super) fn remove(&self) -> io::Result<()> {
         let parent = self.folder.parent().unwrap_or_else(|| Path::new("."));
-        let trash = tempfile::Builder::new().prefix(".trash-").tempdir_in(parent)?;
+        let trash = tempfile::Builder::new().prefix(TRASH).tempdir_in(parent)?;
         match fs_err::rename(&self.folder, trash.path().join("mirror")) {
             Ok(()) => trash.close(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -154,7 +157,11 @@ impl Mirror {
         for entry in entries(&self.folder) {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.ends_with(".lock") || name.starts_with("shallow_") {
+            if name.ends_with(".lock")
+                || name.starts_with("shallow_")
+                || name.starts_with(TRASH)
+                || name.starts_with(MAKING)
+            {
                 remove_any(&entry.path());
             }
         }

@@ -275,9 +275,9 @@ impl Mirrors {
         for entry in entries {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.starts_with(".making-") || name.starts_with(".trash-") {
+            if name.starts_with(mirror::MAKING) || name.starts_with(mirror::TRASH) {
                 // Tried again at the next start.
-                super::mirror::remove_any(&entry.path());
+                mirror::remove_any(&entry.path());
             }
         }
     }
