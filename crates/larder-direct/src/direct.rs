@@ -32,6 +32,9 @@ use crate::settings::DirectSettings;
 /// How long a zip waits for somebody who asks again.
 const ZIP_KEPT: Duration = Duration::from_secs(120);
 
+/// How many repositories are remembered; the idle ones beyond are forgotten, for their ledgers can be read again.
+const MOST_MEMORIES: usize = 512;
+
 /// Version control as an upstream. One per process.
 #[derive(Debug)]
 pub struct Direct {
@@ -50,8 +53,10 @@ struct Shared {
     upstreams: Upstreams,
     listed: ListedHosts,
     /// By the URL without user info.
-    memories: Mutex<HashMap<String, Arc<OnceCell<Arc<Memory>>>>>,
+    memories: Mutex<HashMap<String, MemoryCell>>,
 }
+
+type MemoryCell = Arc<OnceCell<Arc<Memory>>>;
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -190,6 +195,7 @@ impl Shared {
         let url = repository.url();
         let cell = {
             let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+            make_room(&mut memories, &url);
             Arc::clone(memories.entry(url.clone()).or_default())
         };
         let open = || async {
@@ -214,6 +220,16 @@ impl Shared {
     }
 }
 
+/// Forgets the repositories that nobody asks, if there is no room for another one.
+fn make_room(memories: &mut HashMap<String, MemoryCell>, url: &str) {
+    if memories.len() >= MOST_MEMORIES && !memories.contains_key(url) {
+        // Whoever waits for a cell, or uses what is in it, holds it.
+        memories.retain(|_, cell| {
+            Arc::strong_count(cell) > 1 || cell.get().is_some_and(|memory| !memory.is_idle())
+        });
+    }
+}
+
 /// Writes a version list.
 fn list(versions: &[Version]) -> Bytes {
     let mut text = String::new();
@@ -222,4 +238,32 @@ fn list(versions: &[Version]) -> Bytes {
         text.push('\n');
     }
     text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl crate::Observer for Nobody {
+        fn tag_moved(&self, _moved: &crate::MovedTag) {}
+    }
+
+    #[test]
+    fn repositories_beyond_the_most_are_forgotten_unless_they_are_in_use() {
+        let memory = || Arc::new(Memory::open("/nonexistent/x".into(), String::new(), Arc::new(Nobody)));
+        let cell = || Arc::new(OnceCell::new_with(Some(memory())));
+        let mut memories: HashMap<_, _> =
+            (0..MOST_MEMORIES).map(|number| (number.to_string(), cell())).collect();
+        let (waited_for, used) = (Arc::clone(&memories["1"]), Arc::clone(memories["2"].get().expect("set")));
+        make_room(&mut memories, "3");
+        assert_eq!(memories.len(), MOST_MEMORIES, "it is known");
+        make_room(&mut memories, "new");
+        let mut left: Vec<_> = memories.keys().map(String::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["1", "2"]);
+        drop((waited_for, used));
+    }
 }

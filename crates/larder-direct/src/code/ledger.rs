@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use larder_module::{ModulePath, Version};
@@ -21,11 +22,15 @@ use crate::settings::{MovedTag, Observer};
 /// The commits of one repository's versions.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    file: PathBuf,
+    /// Locked while it is written, so that lines are entered in the order in which they stand there.
+    file: Mutex<PathBuf>,
     /// Without user info.
     repository: String,
     observer: Arc<dyn Observer>,
+    /// Never locked while a disk is waited for.
     made: Mutex<Made>,
+    /// Some lines are only here, because the disk didn't take them.
+    has_unwritten: AtomicBool,
 }
 
 /// By tag.
@@ -68,7 +73,13 @@ impl Ledger {
                 enter(&mut made, line);
             }
         }
-        Self { file, repository, observer, made: Mutex::new(made) }
+        let (file, made) = (Mutex::new(file), Mutex::new(made));
+        Self { file, repository, observer, made, has_unwritten: AtomicBool::new(false) }
+    }
+
+    /// Reports whether a ledger that is opened anew would know as much.
+    pub(super) fn is_written(&self) -> bool {
+        !self.has_unwritten.load(Ordering::Relaxed)
     }
 
     fn made(&self) -> MutexGuard<'_, Made> {
@@ -151,7 +162,7 @@ impl Ledger {
         entry.versions.iter().filter_map(report).collect()
     }
 
-    /// Enters lines and appends them to the file.
+    /// Appends lines to the file and enters them.
     async fn write(self: &Arc<Self>, lines: Vec<Line>) {
         let ledger = Arc::clone(self);
         let written = tokio::task::spawn_blocking(move || {
@@ -161,13 +172,15 @@ impl Ledger {
                 let _ = serde_json::to_writer(&mut text, line);
                 text.push(b'\n');
             }
+            let file = ledger.file.lock().unwrap_or_else(PoisonError::into_inner);
+            let outcome = append(&file, &text);
+            if outcome.is_err() {
+                ledger.has_unwritten.store(true, Ordering::Relaxed);
+            }
             let mut made = ledger.made();
             for line in lines {
                 enter(&mut made, line);
             }
-            // The lock is held so that lines stand in the file as they were entered.
-            let outcome = append(&ledger.file, &text);
-            drop(made);
             outcome
         });
         if let Ok(Err(error)) = written.await {

@@ -26,6 +26,11 @@ impl Memory {
     pub fn open(file: PathBuf, repository: String, observer: Arc<dyn Observer>) -> Self {
         Self { ledger: Arc::new(Ledger::open(file, repository, observer)), files: Files::default() }
     }
+
+    /// Reports whether nobody uses it and nothing is lost if it is opened anew.
+    pub fn is_idle(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) == 1 && Arc::strong_count(&self.ledger) == 1 && self.ledger.is_written()
+    }
 }
 
 /// Files of commits, which never change; so lists and `.mod` are answered again without running git.
