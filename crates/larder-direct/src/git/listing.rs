@@ -168,7 +168,11 @@ impl Repository {
         if !done.is_success() {
             return Err(self.failure("list the references of", &done));
         }
-        Ok(Arc::new(reader.finish()))
+        // A million of them take a while to sort.
+        let finished = tokio::task::spawn_blocking(|| Arc::new(reader.finish())).await;
+        finished.map_err(|_| {
+            DirectError::new(DirectFaultKind::Broken, "listing the references was broken off").into()
+        })
     }
 
     fn unusable(&self, why: refs::Unusable) -> Failure {

@@ -379,10 +379,11 @@ async fn supervise(
                 return (!exited).then_some(Stopped::Deadline);
             }
             _ = look.tick() => {
-                if let Some((folder, limit)) = &job.growth
-                    && super::disk::size_of(folder) > *limit
-                {
-                    return Some(Stopped::Growth);
+                if let Some((folder, limit)) = job.growth.clone() {
+                    let size = tokio::task::spawn_blocking(move || super::disk::size_of(&folder)).await;
+                    if size.is_ok_and(|size| size > limit) {
+                        return Some(Stopped::Growth);
+                    }
                 }
             }
         }
