@@ -71,6 +71,10 @@ impl Recorder {
                     let mut buffer = [0; 4096];
                     while let Ok(length @ 1..) = stream.read(&mut buffer) {
                         all.lock().expect("nobody panics holding it").extend_from_slice(&buffer[..length]);
+                        // The begin of TLS; whoever speaks it needn't wait for an answer.
+                        if buffer[0] == 0x16 {
+                            return;
+                        }
                         if buffer[..length].ends_with(b"\r\n\r\n") {
                             stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").ok();
                             return;
