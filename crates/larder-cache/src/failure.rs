@@ -481,7 +481,12 @@ mod tests {
     fn what_a_forge_said_keeps_its_lines() {
         let said = "remote: The project you were looking for could not be found.\n\nremote: See \u{1b}[1mhelp\nfatal: Authentication failed";
         let error = direct(DirectFaultKind::LoginNeeded, "https://git.corp.example/a: no login", Some(said));
-        let failure = Failure::of_attempts("example.com/a@v1.0.0.info", &[error.clone()], &error.cause, &[]);
+        let failure = Failure::of_attempts(
+            "example.com/a@v1.0.0.info",
+            std::slice::from_ref(&error),
+            &error.cause,
+            &[],
+        );
         assert_eq!(failure.reason, Reason::Denied);
         assert_eq!(
             failure.lines,
@@ -522,7 +527,7 @@ mod tests {
             (DirectFaultKind::StorageFull, "storage-full"),
         ] {
             let error = direct(kind, "text", None);
-            let failure = Failure::of_attempts("a", &[error.clone()], &error.cause, &[]);
+            let failure = Failure::of_attempts("a", std::slice::from_ref(&error), &error.cause, &[]);
             assert_eq!(failure.reason.label(), label, "{kind:?}");
             assert_eq!(error.is_absence(), label == "absent");
         }
