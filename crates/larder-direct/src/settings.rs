@@ -45,8 +45,6 @@ pub struct DirectSettings {
     pub govcs: Govcs,
     /// Which module paths are private.
     pub private: Patterns,
-    /// Which module paths are fetched by proxies or git only from `[[repository]]`, for `GONOPROXY` on nested `mod` roots.
-    pub no_proxy: Patterns,
     /// The environment that git gets: `HOME`, `PATH`, `SSH_AUTH_SOCK`, `GIT_SSH_COMMAND`, forward proxies and the like.
     pub environment: Vec<(OsString, OsString)>,
     /// PEM files with authorities that git trusts in addition (`upstream.ca`).

@@ -40,7 +40,6 @@ pub fn settings(folder: &Path) -> DirectSettings {
         insecure: Patterns::parse(""),
         govcs: Govcs::default(),
         private: Patterns::parse(""),
-        no_proxy: Patterns::parse(""),
         environment: vec![
             ("PATH".into(), std::env::join_paths(larder_testkit::settings::search_path()).expect("a path")),
             ("HOME".into(), folder.into()),

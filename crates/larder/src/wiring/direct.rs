@@ -96,7 +96,6 @@ fn settings(
         insecure: Patterns::parse(config.go_setting("GOINSECURE")),
         govcs: govcs(config, problems),
         private: Patterns::parse(&config.private_patterns()),
-        no_proxy: Patterns::parse(config.go_setting("GONOPROXY")),
         environment: passed_on(config, environment),
         certificate_authorities: config.list("upstream.ca").into_iter().map(PathBuf::from).collect(),
         // This very program, even if its file has been replaced meanwhile.
