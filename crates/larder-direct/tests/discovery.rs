@@ -510,6 +510,19 @@ async fn private_names_stay_at_home() {
     let found = find_private(&discovery, "git.corp.example/secret").await;
     assert_eq!(kind(&found), DirectFaultKind::LoginNeeded, "{}", shown(&found));
     assert!(!world.names.1.lock().unwrap().iter().any(|host| host == "evil.example.com"));
+    // What a page names is read as whoever connects reads it.
+    for (path, tag) in [
+        ("m1", "mod https://evil.example.com/m1"),
+        ("m2", "mod https://evil.example.com?x@git.corp.example/m2"),
+        ("m3", "mod https://evil.example.com\\@git.corp.example/m3"),
+        ("m4", "mod https://evil.example.com#@git.corp.example/m4"),
+        ("m5", "git https://git.corp.example@evil.example.com/m5"),
+    ] {
+        world.page(&format!("git.corp.example/{path}"), &[&format!("git.corp.example/{path} {tag}")]);
+        let found = find_private(&discovery, &format!("git.corp.example/{path}")).await;
+        assert_eq!(kind(&found), DirectFaultKind::Refused, "{tag}: {}", shown(&found));
+    }
+    assert!(!world.names.1.lock().unwrap().iter().any(|host| host == "evil.example.com"));
     // A listed host is the operator's own.
     world.forge.page(
         "git.corp.example/known",

@@ -155,17 +155,18 @@ impl Discovery {
 
     /// Refuses to carry a private name to a host that the operator hasn't named: the page's word is not enough for that.
     fn check_privacy(&self, url: &str, page: &str, path: &str, errand: Errand) -> Result<(), DirectError> {
-        let Some((_, rest)) = url.split_once("://").filter(|_| errand.private) else { return Ok(()) };
-        let place =
-            rest.split_once('@').filter(|(info, _)| !info.contains('/')).map_or(rest, |(_, place)| place);
-        let (authority, below) = place.split_once('/').unwrap_or((place, ""));
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().ok()),
-            None => (authority, None),
+        if !errand.private {
+            return Ok(());
+        }
+        // Read as those who connect read it: what looks like user info before the host can be all of a URL.
+        let parsed = Url::parse(url).ok();
+        let Some((parsed, host)) = parsed.as_ref().and_then(|url| Some((url, url.host_str()?))) else {
+            return Err(refused(format!("{page} leads to what is no URL")));
         };
+        let below = parsed.path();
         let own = path.split('/').next().is_some_and(|own| own.eq_ignore_ascii_case(host));
-        let named = self.listed.contains(host, port);
-        if own || named || self.settings.private.matches(&format!("{host}/{below}")) {
+        let named = self.listed.lists(parsed);
+        if own || named || self.settings.private.matches(&format!("{host}{below}")) {
             return Ok(());
         }
         Err(refused(format!(
