@@ -6,6 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use larder_upstream::DirectFaultKind;
 
@@ -28,6 +29,9 @@ const PINNING: (u32, u32) = (2, 37);
 const OLDEST: (u32, u32) = (2, 31);
 /// How many repositories are remembered; the idle ones beyond are forgotten, their folders are not.
 const REMEMBERED: usize = 4096;
+/// How often and how long the lock of the folder is waited for.
+const LOCK_TRIES: u32 = 25;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// All mirrors of this process.
 #[derive(Debug)]
@@ -256,7 +260,7 @@ impl Mirrors {
             .map_err(fault)?
             .into_parts()
             .0;
-        match file.try_lock() {
+        match lock_soon(&file) {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
                 let text = format!("another process uses the mirrors in {}", folder.display());
@@ -281,6 +285,18 @@ impl Mirrors {
             }
         }
     }
+}
+
+/// Takes the lock of the mirrors. A process that has just been forked holds a copy of every descriptor until it becomes another program,
+/// so a lock that was let go a moment ago may still be held for a moment.
+fn lock_soon(file: &std::fs::File) -> Result<(), std::fs::TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            outcome => return outcome,
+        }
+    }
+    file.try_lock()
 }
 
 /// Refuses a git that is too old for how it is run. One that doesn't say its version is believed to be new.
