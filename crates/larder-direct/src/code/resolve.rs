@@ -3,9 +3,7 @@
 //! A version that was answered once stays what it was: the ledger names its commit, and the tag is not asked again. So the
 //! `.zip` is always of the commit that the `.info` named, though the tag may have moved between the two.
 
-use larder_module::pseudo::is_pseudo_version;
 use larder_module::time::Timestamp;
-use larder_module::{semver, version::canonical_version};
 use larder_upstream::DirectFaultKind;
 
 use super::CodeModule;
@@ -40,10 +38,15 @@ impl CodeModule {
         self.convert(&commit, "").await
     }
 
-    /// Returns the commit of a canonical version; a pseudo-version is checked with all of its rules.
+    /// Returns the commit of a canonical version, which has to be one by all rules.
+    ///
+    /// The go command checks only a pseudo-version before it reads a go.mod or packs a zip, so that a branch called `v1.5.0` gives both. It
+    /// doesn't get far with them without an `.info`; here they would be kept for ever under a name that means something else tomorrow.
     pub(super) async fn commit_of(&self, version: &str) -> Result<Commit, DirectError> {
-        if semver::is_valid(version) && version == canonical_version(version) && is_pseudo_version(version) {
-            self.stat(version).await?;
+        let revision = self.stat(version).await?;
+        if revision.version != version {
+            let why = format!("resolves to version {}", revision.version);
+            return Err(self.invalid(version, DirectFaultKind::Invalid, &why));
         }
         self.resolve(&self.location.revision_of(version)).await
     }
