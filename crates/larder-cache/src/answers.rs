@@ -79,6 +79,13 @@ struct Refreshed {
     outcome: Outcome,
 }
 
+impl Kept {
+    /// Reports whether version control said it.
+    fn is_of_a_repository(&self) -> bool {
+        self.source == UpstreamName::direct().as_str()
+    }
+}
+
 type RefreshResult = Result<Refreshed, Arc<Failure>>;
 
 #[derive(Clone, Debug)]
@@ -183,8 +190,7 @@ impl Engine {
     ///
     /// What a repository said is not: asking it is cheap, and whoever has just pushed a tag waits for it.
     fn grace_of(&self, kept: &Kept) -> Duration {
-        let is_direct = kept.source == UpstreamName::direct().as_str();
-        if is_direct { Duration::ZERO } else { self.settings.answer_grace }
+        if kept.is_of_a_repository() { Duration::ZERO } else { self.settings.answer_grace }
     }
 
     /// Joins the refresh and waits for it; then what is known already has to do.
@@ -233,6 +239,8 @@ impl Engine {
     /// The upstream positively has no such thing (any more). What is stored is still served.
     async fn absent_upstream(&self, wanted: &Wanted, failure: Failure) -> Result<(Text, Outcome), Failure> {
         match wanted {
+            // Version control has worked it out already, retractions and all.
+            Wanted::Latest(module) if self.asks_version_control(module) => Err(failure),
             Wanted::List(_) | Wanted::Latest(_) => match self.computed(wanted).await {
                 // Of a module with nothing but pseudo-versions the list is empty, not absent: go then asks for the latest version.
                 Some(body) => Ok((body.into(), Outcome::Computed)),
@@ -240,6 +248,16 @@ impl Engine {
             },
             Wanted::Query { .. } | Wanted::Object { .. } => Err(failure),
         }
+    }
+
+    /// Reports whether absence of a module is the word of version control, among others'.
+    fn asks_version_control(&self, module: &ModulePath) -> bool {
+        let routes = self.routes();
+        routes
+            .route(module.as_str())
+            .chain
+            .upstreams()
+            .any(|upstream| upstream.kind() == UpstreamKind::Direct)
     }
 
     /// Joins or starts the one refresh of an answer.
@@ -413,10 +431,16 @@ impl Engine {
     }
 
     /// Returns the body for clients: a list gets the stored versions in.
+    ///
+    /// Not so the list of a repository, which is right as it is. The go command leaves versions out that can be had by name, such as those
+    /// of a major version whose latest has a go.mod, and would take them for the newest if it were shown them.
     async fn body_of(&self, wanted: &Wanted, kept: &Kept) -> Text {
         let Wanted::List(module) = wanted else {
             return kept.body.clone();
         };
+        if kept.is_of_a_repository() {
+            return kept.body.clone();
+        }
         if let Some(body) = self.answers.merged.find(module, kept.asked) {
             return body;
         }
