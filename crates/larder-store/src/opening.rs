@@ -2,15 +2,11 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use crate::durable::{self, Disk};
 use crate::error::StoreError;
 use crate::layout::Layout;
 use crate::staging::StagingFolder;
-
-/// How long the lock of a folder is waited for.
-const PATIENCE: Duration = Duration::from_millis(300);
 
 pub(crate) fn lock_for_serving(layout: &Layout) -> Result<File, StoreError> {
     let path = &layout.serve_lock;
@@ -21,7 +17,7 @@ pub(crate) fn lock_for_serving(layout: &Layout) -> Result<File, StoreError> {
         .truncate(false)
         .open(path)
         .map_err(|error| StoreError::from_io("open", path, error))?;
-    match lock_soon(&file) {
+    match file.try_lock() {
         Ok(()) => {
             // The number helps whoever is refused; without it the lock holds all the same.
             drop(durable::write_process_number(&mut file));
@@ -32,20 +28,6 @@ pub(crate) fn lock_for_serving(layout: &Layout) -> Result<File, StoreError> {
             Err(StoreError::Busy { folder: layout.root.clone(), pid })
         }
         Err(std::fs::TryLockError::Error(error)) => Err(StoreError::from_io("lock", path, error)),
-    }
-}
-
-/// Takes the lock, with a little patience: a process that is being started holds a copy of every descriptor until it has become another
-/// program, so what its parent has let go may still be locked.
-fn lock_soon(file: &File) -> Result<(), std::fs::TryLockError> {
-    let patient_until = Instant::now() + PATIENCE;
-    loop {
-        match file.try_lock() {
-            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < patient_until => {
-                std::thread::sleep(PATIENCE / 20);
-            }
-            outcome => return outcome,
-        }
     }
 }
 
