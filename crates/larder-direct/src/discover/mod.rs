@@ -1,7 +1,7 @@
 //! Which repository holds a module: explicit mappings, well-known hosts, paths with a `.git` element, go-import pages.
 //!
 //! The order and the verdicts are the go command's (`RepoRootForImportPath`), with the operator's mappings ahead of everything.
-//! What strangers say here decides whom Larder connects to next, so every answer passes [`asked::Judge`] before anybody acts on it.
+//! What strangers say here decides whom Larder connects to next, so every answer passes `asked::Judge` before anybody acts on it.
 
 mod asked;
 mod clone_url;
