@@ -2,7 +2,7 @@
 
 use larder_module::gomod::GoMod;
 use larder_module::path::match_path_major;
-use larder_module::{semver, version::canonical_version};
+use larder_module::{semver, version::canonical_version, zip};
 use larder_upstream::DirectFaultKind;
 
 use super::CodeModule;
@@ -125,7 +125,9 @@ impl CodeModule {
     async fn retractions_in(&self, version: &str) -> Result<Retractions, DirectError> {
         let commit = self.resolve(&self.location.revision_of(version)).await?;
         let folder = self.find_folder(&commit.hash, version).await?;
-        Ok(folder.go_mod.as_deref().map(Retractions::of).unwrap_or_default())
+        // A go.mod that is too large to be served retracts nothing for any client, and would take many times its size while it is read.
+        let servable = folder.go_mod.filter(|text| text.len() as u64 <= zip::MAX_GO_MOD);
+        Ok(servable.as_deref().map(Retractions::of).unwrap_or_default())
     }
 
     /// Chooses the highest release, else the highest pre-release, else the newest commit.

@@ -34,6 +34,8 @@ const LINGER: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(500);
 /// Memory of its own that one process may have; a pack of deltas can ask for any amount.
 const MEMORY: u64 = 3 << 30;
+/// From this size on, what git says goes into memory one run at a time.
+const LARGE: usize = 1 << 20;
 /// How many may wait for each that may run.
 const WAITING_PER_RUN: usize = 64;
 /// Beside serving, git comes second.
@@ -135,6 +137,8 @@ pub(super) struct Runner {
     network: Arc<Semaphore>,
     waiting: AtomicUsize,
     waiting_limit: usize,
+    /// The turn to hold something large in memory; the others' git waits at its pipe.
+    large: Semaphore,
     counters: Counters,
     guardian: Guardian,
 }
@@ -150,6 +154,7 @@ impl Runner {
             network: Arc::new(Semaphore::new(network)),
             waiting: AtomicUsize::new(0),
             waiting_limit: processes * WAITING_PER_RUN,
+            large: Semaphore::new(1),
             counters: Counters::default(),
             guardian,
         }
@@ -191,7 +196,7 @@ impl Runner {
                     input.await;
                     Ok(())
                 };
-                tokio::try_join!(read_output(stdout, &mut sink), heard, fed).err()
+                tokio::try_join!(read_output(stdout, &mut sink, &self.large), heard, fed).err()
             };
             supervise(&mut child, work, &job).await
         };
@@ -435,6 +440,7 @@ impl<'a> Sink<'a> {
                 if self.memory.len() + chunk.len() > *limit {
                     return Some(Stopped::Flood);
                 }
+                grow(&mut self.memory, chunk.len(), *limit);
                 self.memory.extend_from_slice(chunk);
                 None
             }
@@ -463,10 +469,28 @@ impl<'a> Sink<'a> {
     }
 }
 
-async fn read_output(stdout: Option<impl AsyncRead + Unpin>, sink: &mut Sink<'_>) -> Result<(), Stopped> {
+/// Makes room for more in steps of a quarter and never beyond the limit: doubling would take three times what git says.
+fn grow(memory: &mut Vec<u8>, more: usize, limit: usize) {
+    let needed = memory.len() + more;
+    if needed > memory.capacity() {
+        let step = memory.capacity() + memory.capacity() / 4;
+        memory.reserve_exact(step.clamp(needed, limit.max(needed)) - memory.len());
+    }
+}
+
+async fn read_output(
+    stdout: Option<impl AsyncRead + Unpin>,
+    sink: &mut Sink<'_>,
+    large: &Semaphore,
+) -> Result<(), Stopped> {
     let Some(mut stdout) = stdout else { return Ok(()) };
     let mut chunk = vec![0; 64 << 10];
+    let mut turn = None;
     loop {
+        if turn.is_none() && sink.memory.len() > LARGE {
+            // Nobody closes it.
+            turn = large.acquire().await.ok();
+        }
         match stdout.read(&mut chunk).await {
             Ok(0) | Err(_) => return Ok(()),
             Ok(length) => sink.take(&chunk[..length]).map_or(Ok(()), Err)?,
