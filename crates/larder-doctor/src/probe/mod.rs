@@ -1,0 +1,185 @@
+//! Probes: each layer by itself, from names to modules, as the go command would walk them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::report::Skipped;
+use crate::symptom::{Endpoint, Trouble};
+
+/// What probes measured.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProbeFacts {
+    /// Hosts that a request would go to: entries of the chain, the checksum database, forward proxies, git hosts.
+    pub hosts: Vec<HostProbe>,
+    /// HTTP requests as the go command would make them.
+    pub requests: Vec<RequestProbe>,
+    /// Runs of git.
+    pub git: Vec<GitProbe>,
+    /// How far the clocks of peers are from ours, in seconds (theirs minus ours), by host.
+    pub clock_offsets: Vec<(String, i64)>,
+    /// What was not looked at, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// One host, layer by layer.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HostProbe {
+    /// Why it is asked: `GOPROXY entry 1`, `checksum database`, `forward proxy`, `git`.
+    pub role: String,
+    /// `https` or `http`.
+    pub scheme: String,
+    /// The name or address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The forward proxy on the way, without its login.
+    pub forward_proxy: Option<String>,
+    /// Each name server's answer, and the system's own.
+    pub dns: Vec<DnsProbe>,
+    /// Each address.
+    pub tcp: Vec<TcpProbe>,
+    /// The handshake on the first address that answered.
+    pub tls: Option<TlsProbe>,
+    /// The forward proxy's answer to CONNECT: status code, what it said.
+    pub connect: Option<(u16, String)>,
+    /// The first thing that went wrong.
+    pub trouble: Option<Trouble>,
+}
+
+/// One question to one name server.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DnsProbe {
+    /// The server, or `system`.
+    pub server: String,
+    /// `A` or `AAAA`; both for `system`.
+    pub question: String,
+    /// `NOERROR`, `NXDOMAIN`, `SERVFAIL`, `REFUSED`, `timeout`, or what went wrong.
+    pub outcome: String,
+    /// The addresses.
+    pub addresses: Vec<IpAddr>,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+/// One attempt to connect.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TcpProbe {
+    /// Where to.
+    pub address: SocketAddr,
+    /// What went wrong, if anything.
+    #[serde(default)]
+    pub trouble: Option<Trouble>,
+    /// How long it took.
+    #[serde(default)]
+    pub milliseconds: u64,
+}
+
+/// One handshake.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsProbe {
+    /// `TLSv1.3`, ...
+    pub version: Option<String>,
+    /// The chain that the peer sent, its own certificate first.
+    pub chain: Vec<CertificateFacts>,
+    /// What went wrong, if anything.
+    pub trouble: Option<Trouble>,
+    /// What a handshake with a name that nobody filters (or none) to the same address did, where it was tried.
+    pub neutral_name: Option<String>,
+    /// Whether the peer asked for a client certificate.
+    pub asks_client_certificate: bool,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+/// A certificate as the peer sent it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CertificateFacts {
+    /// Whom it names.
+    pub subject: String,
+    /// Who signed it.
+    pub issuer: String,
+    /// The names and addresses that it is for.
+    pub names: Vec<String>,
+    /// When it begins, RFC 3339.
+    pub not_before: String,
+    /// When it ends, RFC 3339.
+    pub not_after: String,
+    /// Where its issuer's certificate can be had.
+    pub issuer_url: Option<String>,
+    /// Whether it signed itself.
+    pub self_signed: bool,
+}
+
+/// One HTTP request, without following what the go command would not follow.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RequestProbe {
+    /// Which entry of `GOPROXY`, from 0; none for others.
+    pub entry: Option<usize>,
+    /// Which file.
+    pub endpoint: Endpoint,
+    /// `supported`, `lookup` for the checksum database.
+    pub checksum_database: Option<String>,
+    /// The module asked about.
+    pub module: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// The URL, without a login.
+    pub url: String,
+    /// The status; none without an answer.
+    pub status: Option<u16>,
+    /// `Content-Type`, `Content-Length`, `Age`, `Cache-Control`, `Retry-After`, `WWW-Authenticate`, `Server`, `Via`, ...
+    pub headers: Vec<(String, String)>,
+    /// The beginning of the body, cleaned.
+    pub body: String,
+    /// How much of the body came.
+    pub received: u64,
+    /// Where redirects led, one URL each.
+    pub hops: Vec<String>,
+    /// Whether a login was sent, and from where: `netrc`, `URL`.
+    pub login: Option<String>,
+    /// The User-Agent that was sent.
+    pub agent: String,
+    /// What went wrong, if anything.
+    pub trouble: Option<Trouble>,
+    /// The h1: hash of a .mod or .zip.
+    pub h1: Option<String>,
+    /// Until the first byte of the answer.
+    pub first_byte_ms: u64,
+    /// Until its end.
+    pub total_ms: u64,
+}
+
+impl RequestProbe {
+    /// Returns a header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// One run of git.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GitProbe {
+    /// The command line, without a login.
+    pub command: String,
+    /// Its exit status; none if it could not run.
+    pub status: Option<i32>,
+    /// The first lines of what it said.
+    pub said: Vec<String>,
+    /// `git version`'s answer, where that was asked.
+    pub version: Option<String>,
+    /// How long it took.
+    pub milliseconds: u64,
+}

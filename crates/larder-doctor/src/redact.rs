@@ -1,0 +1,1 @@
+//! Reports get pasted into public places: secrets leave always, names where asked.

@@ -1,0 +1,5 @@
+//! Rules of the layer: configuration.
+
+use super::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

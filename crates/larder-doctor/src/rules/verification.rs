@@ -1,0 +1,5 @@
+//! Rules of the layer: verification.
+
+use super::Rule;
+
+pub(super) const RULES: &[Rule] = &[];
