@@ -2,7 +2,7 @@
 
 use crate::gomod::{
     GoDebug, GoModError, Replace,
-    directive::{self, Dialect},
+    directive::{self, Dialect, Keep},
 };
 
 /// A go.work file.
@@ -27,7 +27,7 @@ impl GoWork {
     ///
     /// Lists the first lines that the go command would refuse.
     pub fn parse(data: &[u8]) -> Result<Self, GoModError> {
-        directive::read(data, Dialect::Work).map(Self::from)
+        directive::read(data, Dialect::Work, Keep::Everything).map(Self::from)
     }
 }
 

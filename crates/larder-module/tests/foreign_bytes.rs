@@ -212,3 +212,83 @@ fn long_inputs_take_no_long_time() {
         );
     }
 }
+
+/// What go.mod files are made of, whole and broken.
+const GO_MOD_PIECES: &[&str] = &[
+    "module",
+    "go",
+    "require",
+    "retract",
+    "ignore",
+    "replace",
+    "unknown",
+    "example.com/m",
+    "example.com/a/v2",
+    "1.24",
+    "1.23",
+    "1.24rc1",
+    "v1.24.x",
+    "v1.0.0",
+    "v2.0.0",
+    "v1",
+    "=>",
+    "[",
+    ",",
+    "]",
+    "(",
+    ")",
+    "\"",
+    "`",
+    "\"x\\\ny\"",
+    "\"example.com/q\"",
+    "'",
+    "// indirect",
+    "// Deprecated: old",
+    "//",
+    "/*",
+    "\\",
+    "\u{7}",
+    "\u{feff}",
+    "\r",
+    "\n",
+    "\n",
+    "\n",
+    "\n\n",
+    "\nrequire example.com/x v1.0.0\n",
+    "\nretract v1.0.0\n",
+    "\nretract [v1.0.0, v1.1.0] // why\n",
+    "\nrequire (\n",
+    "\nretract (\n",
+    "\nmodule (\n",
+    "\n)\n",
+    "\nmodule example.com/m\n",
+    "\ngo 1.24\n",
+    "\nignore ./a\n",
+];
+
+fn go_mod_file() -> impl Strategy<Value = String> {
+    let pieces = proptest::collection::vec(
+        (proptest::sample::select(GO_MOD_PIECES), proptest::sample::select(&[" ", " ", "\t", ""][..])),
+        0..30,
+    );
+    pieces.prop_map(|pieces| pieces.into_iter().flat_map(|(piece, space)| [piece, space]).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn the_outline_of_a_go_mod_is_what_the_whole_reading_says(text in go_mod_file(), most in 0_usize..4) {
+        match (GoMod::parse_lax(text.as_bytes()), GoMod::parse_outline(text.as_bytes(), most)) {
+            (Ok(whole), Ok(outline)) => {
+                let mut expected = GoMod { require: Vec::new(), ignore: Vec::new(), ..whole };
+                expected.retract.truncate(most);
+                for retract in &mut expected.retract {
+                    retract.rationale = "".into();
+                }
+                prop_assert_eq!(outline, expected);
+            }
+            (whole, outline) => prop_assert_eq!(whole.err(), outline.err()),
+        }
+    }
+}

@@ -237,7 +237,7 @@ fn judge_mod(object: &StoredObject, recorded: Option<H1>) -> Judgement {
         return compare_with_record(h1, recorded);
     }
     let good = Judgement::Good { h1: Some(h1), recorded: false };
-    match GoMod::parse_lax(&content) {
+    match GoMod::parse_outline(&content, 0) {
         Ok(GoMod { module: Some(_), .. }) => good,
         // What comes from a repository need not be readable below its module line.
         _ if gomod::module_path(&content).is_some_and(|path| !path.starts_with('(')) => good,

@@ -152,7 +152,7 @@ pub fn judge_mod(body: &[u8]) -> Result<(), FetchCause> {
     if body.trim_ascii().is_empty() {
         return Err(bad("an empty go.mod"));
     }
-    match GoMod::parse_lax(body) {
+    match GoMod::parse_outline(body, 0) {
         Ok(file) if file.module.is_some() => Ok(()),
         Ok(_) => Err(bad("a go.mod that names no module")),
         Err(error) => Err(bad(&format!("a go.mod that can't be read: {}", one_line(&error.to_string())))),

@@ -139,9 +139,10 @@ impl CodeModule {
     pub async fn zip(&self, version: &Version) -> Result<ModuleZip, DirectError> {
         let of = ModuleVersion::new(self.module.clone(), version.clone())
             .map_err(|error| DirectError::new(DirectFaultKind::Invalid, error.to_string()))?;
-        let (commit, folder) = self.version_folder(version).await?;
-        let archive = self.repository.archive(&commit.hash, &folder.path, MOST_ARCHIVED).await?;
-        assemble(&self.repository, &commit.hash, archive, &folder.path, &of, &self.staging).await
+        // The go.mod may be large, and is in the archive once more.
+        let (commit, Folder { path, .. }) = self.version_folder(version).await?;
+        let archive = self.repository.archive(&commit.hash, &path, MOST_ARCHIVED).await?;
+        assemble(&self.repository, &commit.hash, archive, &path, &of, &self.staging).await
     }
 
     async fn selected(&self, query: &str) -> Result<Bytes, DirectError> {

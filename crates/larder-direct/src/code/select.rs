@@ -9,6 +9,9 @@ use super::CodeModule;
 use super::origin::{Origin, Revision};
 use crate::error::DirectError;
 
+/// How many retractions count; nobody takes back more versions than that.
+const MOST_RETRACTIONS: usize = 100_000;
+
 /// The versions that a module's author took back.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Retractions(Vec<(String, String)>);
@@ -16,7 +19,7 @@ pub(super) struct Retractions(Vec<(String, String)>);
 impl Retractions {
     fn of(go_mod: &[u8]) -> Self {
         // A go.mod that can't be read retracts nothing.
-        let file = GoMod::parse_lax(go_mod).unwrap_or_default();
+        let file = GoMod::parse_outline(go_mod, MOST_RETRACTIONS).unwrap_or_default();
         Self(file.retract.into_iter().map(|retract| (retract.low, retract.high)).collect())
     }
 

@@ -43,11 +43,24 @@ impl Dialect {
 /// How many errors are told of one file; it may have millions.
 const MAX_ERRORS: usize = 10;
 
+/// What is kept of a file whose lines are all looked at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Keep {
+    /// Everything.
+    Everything,
+    /// What stands there once, and the first so many retractions without their reasons.
+    Outline {
+        /// How many retractions.
+        retractions: usize,
+    },
+}
+
 /// Reads go.mod and go.work alike; the latter's folders come as `uses`.
-pub(crate) fn read(data: &[u8], dialect: Dialect) -> Result<(GoMod, Vec<String>), GoModError> {
+pub(crate) fn read(data: &[u8], dialect: Dialect, keep: Keep) -> Result<(GoMod, Vec<String>), GoModError> {
     let text = crate::unicode::lossy(data);
     let mut reader = Reader {
         dialect,
+        keep,
         file: GoMod::default(),
         uses: Vec::new(),
         has_module: false,
@@ -68,6 +81,7 @@ impl From<(GoMod, Vec<String>)> for GoWork {
 
 struct Reader<'a> {
     dialect: Dialect,
+    keep: Keep,
     file: GoMod,
     uses: Vec<String>,
     has_module: bool,
@@ -174,6 +188,9 @@ impl Reader<'_> {
             }
             "require" if !is_work => {
                 let (path, version) = read_module(words)?;
+                if self.keep != Keep::Everything {
+                    return Ok(None);
+                }
                 self.file.require.push(Require { path, version, indirect: false });
                 return Ok(Some(Subject::Require(self.file.require.len() - 1)));
             }
@@ -183,7 +200,12 @@ impl Reader<'_> {
             }
             "retract" if !is_work => return self.retract(words),
             "tool" if !is_work => self.file.tool.push(read_string(only("tool", words)?)?),
-            "ignore" if !is_work => self.file.ignore.push(read_string(only("ignore", words)?)?),
+            "ignore" if !is_work => {
+                let folder = read_string(only("ignore", words)?)?;
+                if self.keep == Keep::Everything {
+                    self.file.ignore.push(folder);
+                }
+            }
             unknown => return Err(LineFault::UnknownDirective(unknown.into())),
         }
         Ok(None)
@@ -242,8 +264,12 @@ impl Reader<'_> {
         if let Some(unexpected) = rest.first().filter(|_| is_strict) {
             return Err(LineFault::Unexpected((*unexpected).into()));
         }
+        if matches!(self.keep, Keep::Outline { retractions } if self.file.retract.len() >= retractions) {
+            return Ok(None);
+        }
         self.file.retract.push(Retract { low, high, rationale: Arc::default() });
-        Ok(Some(Subject::Retract(self.file.retract.len() - 1)))
+        let index = self.file.retract.len() - 1;
+        Ok((self.keep == Keep::Everything).then_some(Subject::Retract(index)))
     }
 }
 

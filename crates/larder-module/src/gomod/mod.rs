@@ -9,7 +9,7 @@ mod words;
 
 pub use self::module_line::module_path;
 
-use directive::Dialect;
+use directive::{Dialect, Keep};
 use std::sync::Arc;
 
 /// A go.mod file.
@@ -173,7 +173,18 @@ impl GoMod {
     ///
     /// Lists the first lines that the go command would refuse.
     pub fn parse_lax(data: &[u8]) -> Result<Self, GoModError> {
-        directive::read(data, Dialect::Lax).map(|(file, _)| file)
+        directive::read(data, Dialect::Lax, Keep::Everything).map(|(file, _)| file)
+    }
+
+    /// Reads the go.mod file of a dependency with the verdict of [`GoMod::parse_lax`], and keeps what stands in it once and the first few
+    /// retractions, without their reasons. Its requirements, folders and other retractions are checked and not kept, so that a hostile file
+    /// takes no more memory than a good one.
+    ///
+    /// # Errors
+    ///
+    /// As [`GoMod::parse_lax`].
+    pub fn parse_outline(data: &[u8], retractions: usize) -> Result<Self, GoModError> {
+        directive::read(data, Dialect::Lax, Keep::Outline { retractions }).map(|(file, _)| file)
     }
 
     /// Reads the go.mod file of a main module.
@@ -182,7 +193,7 @@ impl GoMod {
     ///
     /// Lists the first lines that the go command would refuse.
     pub fn parse_strict(data: &[u8]) -> Result<Self, GoModError> {
-        directive::read(data, Dialect::Strict).map(|(file, _)| file)
+        directive::read(data, Dialect::Strict, Keep::Everything).map(|(file, _)| file)
     }
 }
 

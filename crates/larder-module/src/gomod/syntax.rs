@@ -6,10 +6,14 @@
 //! element. That is odd, and it is what the go command does.
 //!
 //! Lines are handed to a [`Sink`] as they are read and not kept: a hostile file of a few megabytes has millions of
-//! them.
+//! them. For the same reason comments above a line are one piece of the file until somebody wants their text, and of the words of a line no
+//! more are kept than any directive looks at.
 
 use crate::unicode;
-use std::{cell::OnceCell, sync::Arc};
+use std::{cell::OnceCell, ops::Range, sync::Arc};
+
+/// How many words of a line are kept. No directive has so many: any number from here on is as wrong as this one.
+const MOST_WORDS: usize = 8;
 
 /// What the lines of a file are handed to.
 pub(crate) trait Sink<'a> {
@@ -53,22 +57,29 @@ impl Header<'_> {
 /// The comments of a line or block, slashes included.
 #[derive(Default)]
 pub(crate) struct Comments<'a> {
-    /// Whole-line comments above; an empty one stands for a blank line inside a block.
-    pub(crate) before: Vec<&'a str>,
+    /// The part of the file with the whole-line comments above; empty for no more than a blank line inside a block.
+    pub(crate) before: Option<&'a str>,
     /// Comments at the end of the line.
     pub(crate) suffix: Vec<&'a str>,
 }
 
 impl Comments<'_> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.before.is_empty() && self.suffix.is_empty()
+        self.before.is_none() && self.suffix.is_empty()
     }
 
     /// Returns the text without slashes and blank lines.
     pub(crate) fn text(&self) -> Arc<str> {
-        let all = self.before.iter().chain(&self.suffix);
-        let lines: Vec<_> = all.filter_map(|comment| comment.strip_prefix("//")).map(str::trim).collect();
-        lines.join("\n").into()
+        let above = self.before.into_iter().flat_map(|above| above.split('\n'));
+        let all = above.chain(self.suffix.iter().copied());
+        let mut text = String::new();
+        for (number, line) in all.filter_map(|comment| comment.trim().strip_prefix("//")).enumerate() {
+            if number > 0 {
+                text.push('\n');
+            }
+            text.push_str(line.trim());
+        }
+        text.into()
     }
 }
 
@@ -109,6 +120,8 @@ impl Kind {
 struct Token<'a> {
     kind: Kind,
     text: &'a str,
+    /// Where it begins in the file.
+    at: usize,
     line: usize,
     end_line: usize,
 }
@@ -159,10 +172,10 @@ impl<'a> Lexer<'a> {
 
     fn take(&mut self, kind: Kind, length: usize) -> Token<'a> {
         let text = &self.rest()[..length];
-        let line = self.line;
+        let (at, line) = (self.at, self.line);
         self.at += length;
         self.line += text.matches('\n').count();
-        Token { kind, text, line, end_line: self.line }
+        Token { kind, text, at, line, end_line: self.line }
     }
 
     fn comment(&mut self) -> Token<'a> {
@@ -206,6 +219,29 @@ impl<'a> Lexer<'a> {
     }
 }
 
+/// Whole-line comments as they are collected: where they are in the file.
+#[derive(Default)]
+struct Above(Option<Range<usize>>);
+
+impl Above {
+    fn add(&mut self, comment: Token<'_>) {
+        let end = comment.at + comment.text.len();
+        let start = self.0.take().filter(|known| !known.is_empty()).map_or(comment.at, |known| known.start);
+        self.0 = Some(start..end);
+    }
+
+    /// Notes a blank line, which is something even if no comment is.
+    fn add_blank(&mut self) {
+        self.0.get_or_insert_default();
+    }
+}
+
+fn keep<'a>(words: &mut Vec<&'a str>, word: &'a str) {
+    if words.len() < MOST_WORDS {
+        words.push(word);
+    }
+}
+
 fn is_word_character(c: char) -> bool {
     !matches!(c, ' ' | '(' | ')' | '[' | ']' | '{' | '}' | ',') && unicode::is_print(c)
 }
@@ -235,14 +271,13 @@ impl<'a, S: Sink<'a>> Parser<'a, '_, S> {
     }
 
     fn file(mut self) -> Result<(), SyntaxError> {
-        let mut comments = Vec::new();
+        let mut comments = Above::default();
         loop {
             match self.next.kind {
-                Kind::Comment => comments.push(self.take()?.text),
+                Kind::Comment => comments.add(self.take()?),
                 Kind::Newline | Kind::End => {
                     // Comments that nothing follows at once stand alone.
-                    if !comments.is_empty() {
-                        comments.clear();
+                    if comments.0.take().is_some() {
                         self.other_element();
                     }
                     if self.take()?.kind == Kind::End {
@@ -257,7 +292,7 @@ impl<'a, S: Sink<'a>> Parser<'a, '_, S> {
         }
     }
 
-    fn statement(&mut self, before: Vec<&'a str>) -> Result<(), SyntaxError> {
+    fn statement(&mut self, before: Above) -> Result<(), SyntaxError> {
         let first = self.take()?;
         let mut last = first;
         let mut words = vec![first.text];
@@ -279,19 +314,24 @@ impl<'a, S: Sink<'a>> Parser<'a, '_, S> {
                         self.other_element();
                         return Ok(());
                     }
-                    words.extend([token.text, close.text]);
+                    keep(&mut words, token.text);
+                    keep(&mut words, close.text);
                 }
-                Kind::Open => words.push(token.text),
+                Kind::Open => keep(&mut words, token.text),
                 _ => {
-                    words.push(token.text);
+                    keep(&mut words, token.text);
                     last = token;
                 }
             }
         }
     }
 
-    fn header(&self, first: Token<'a>, words: Vec<&'a str>, before: Vec<&'a str>) -> Header<'a> {
-        let comments = Comments { before, suffix: Vec::new() };
+    fn comments(&self, before: Above) -> Comments<'a> {
+        Comments { before: before.0.map(|above| &self.lexer.text[above]), suffix: Vec::new() }
+    }
+
+    fn header(&self, first: Token<'a>, words: Vec<&'a str>, before: Above) -> Header<'a> {
+        let comments = self.comments(before);
         Header { number: first.line, words, comments, text: OnceCell::new() }
     }
 
@@ -299,7 +339,7 @@ impl<'a, S: Sink<'a>> Parser<'a, '_, S> {
     fn block(&mut self, header: Header<'a>, first_line: usize) -> Result<(), SyntaxError> {
         self.sink.block(&header);
         self.other_element();
-        let mut before: Vec<&'a str> = Vec::new();
+        let mut before = Above::default();
         let mut has_lines = false;
         loop {
             match self.next.kind {
@@ -309,11 +349,11 @@ impl<'a, S: Sink<'a>> Parser<'a, '_, S> {
                 }
                 Kind::Newline => {
                     self.take()?;
-                    if before.last().map_or(has_lines, |last| !last.is_empty()) {
-                        before.push("");
+                    if has_lines {
+                        before.add_blank();
                     }
                 }
-                Kind::Comment => before.push(self.take()?.text),
+                Kind::Comment => before.add(self.take()?),
                 Kind::End => return Err(SyntaxError { line: first_line, message: "unterminated block" }),
                 Kind::Close => {
                     self.take()?;
@@ -333,7 +373,7 @@ impl<'a, S: Sink<'a>> Parser<'a, '_, S> {
         }
     }
 
-    fn line(&mut self, before: Vec<&'a str>, header: &Header<'a>) -> Result<(), SyntaxError> {
+    fn line(&mut self, before: Above, header: &Header<'a>) -> Result<(), SyntaxError> {
         let first = self.take()?;
         let mut last = first;
         let mut words = vec![first.text];
@@ -343,7 +383,7 @@ impl<'a, S: Sink<'a>> Parser<'a, '_, S> {
                 self.end_line(first, last, token, words, before, Some(header));
                 return Ok(());
             }
-            words.push(token.text);
+            keep(&mut words, token.text);
             last = token;
         }
     }
@@ -355,7 +395,7 @@ impl<'a, S: Sink<'a>> Parser<'a, '_, S> {
         last: Token<'a>,
         end: Token<'a>,
         words: Vec<&'a str>,
-        before: Vec<&'a str>,
+        before: Above,
         block: Option<&Header<'a>>,
     ) {
         let is_single = first.line == last.end_line;
@@ -363,7 +403,7 @@ impl<'a, S: Sink<'a>> Parser<'a, '_, S> {
             self.sink.settle();
             self.takes_comments = true;
         }
-        let comments = Comments { before, suffix: Vec::new() };
+        let comments = self.comments(before);
         self.sink.line(Line { number: first.line, words, comments, is_single }, block);
         if end.kind == Kind::SuffixComment && self.takes_comments {
             self.sink.late_comment(end.text);

@@ -161,3 +161,24 @@ fn a_file_of_nothing_but_errors_tells_ten() {
     let error = GoMod::parse_lax("go\n".repeat(100_000).as_bytes()).expect_err("go takes an argument");
     assert_eq!(error.0.len(), 10);
 }
+
+#[test]
+fn only_the_first_words_of_a_line_are_kept() {
+    for words in [7, 8, 9, 1000] {
+        let many = "x ".repeat(words);
+        for bad in [format!("go {many}"), format!("require {many}"), format!("require (\n{many}\n)")] {
+            assert!(lax(&bad).is_none(), "{words}");
+        }
+        let good = format!(
+            "retract v1.0.0 {many}\nunknown {many}\n{many} (\nx\n)\n{many} ()\nretract [v1.1.0, v1.2.0] {many}\n"
+        );
+        assert_eq!(lax(&good).expect("lenient").retract.len(), 2, "{words}");
+        assert!(GoMod::parse_strict(format!("retract v1.0.0 {many}").as_bytes()).is_err(), "{words}");
+    }
+}
+
+#[test]
+fn comments_above_are_told_without_what_lies_between() {
+    let text = "retract (\n\tv0.9.0\n\n\t//a\r\n\n \t// b //c \n\n\n//\t\nv1.0.0 // d\n)\n";
+    assert_eq!(&*lax(text).expect("sound").retract[1].rationale, "a\nb //c\n\nd");
+}

@@ -18,7 +18,7 @@ pub(super) enum VendorRule {
 impl VendorRule {
     /// Reads the rule from a go.mod; one that can't be read has no go line.
     pub(super) fn of(go_mod: &[u8]) -> Self {
-        let version = GoMod::parse_lax(go_mod).ok().and_then(|file| file.go);
+        let version = GoMod::parse_outline(go_mod, 0).ok().and_then(|file| file.go);
         match version.is_some_and(|version| is_since_124(&version)) {
             true => Self::Since124,
             false => Self::Until123,
