@@ -42,7 +42,7 @@ impl Repository {
             .on_commit(&hash, &reference, || {
                 Box::pin(async {
                     let done =
-                        self.run_local(&["cat-file", "--batch"], input.clone(), Output::Memory(most)).await?;
+                        self.run_local(&["cat-file", "--batch"], input.clone(), Output::Object(most)).await?;
                     // The whole answer is compared: a file may end like that, too.
                     if done.stdout.strip_suffix(b" missing\n") == input.strip_suffix(b"\n") {
                         return self.missing(&hash, path, done).await;

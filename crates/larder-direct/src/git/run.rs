@@ -59,6 +59,8 @@ pub(super) struct Job<'a> {
 pub(super) enum Output<'a> {
     /// Into memory, up to a limit.
     Memory(usize),
+    /// What `cat-file --batch` says of one object into memory, up to a limit, which the size in its first line is held to at once.
+    Object(usize),
     /// Into a file, up to a limit.
     File(&'a File, u64),
     /// Line by line to a function that says whether it wants more, up to a limit.
@@ -233,7 +235,7 @@ impl Runner {
     fn spawn(&self, job: &Job<'_>, output: &Output<'_>) -> Result<Child, DirectError> {
         let stdout = match output {
             Output::File(file, _) => Stdio::from(file.try_clone().map_err(|error| self.broken(&error))?),
-            Output::Memory(_) | Output::Lines(..) => Stdio::piped(),
+            Output::Memory(_) | Output::Object(_) | Output::Lines(..) => Stdio::piped(),
         };
         let mut command = Command::new(&self.program);
         command
@@ -434,9 +436,15 @@ impl<'a> Sink<'a> {
 
     fn take(&mut self, chunk: &[u8]) -> Option<Stopped> {
         self.count += chunk.len() as u64;
+        if let (Output::Object(limit), true) = (&self.output, self.memory.is_empty()) {
+            match object_length(chunk) {
+                Some(length) if length > *limit => return Some(Stopped::Flood),
+                length => self.memory.reserve_exact(length.unwrap_or_default()),
+            }
+        }
         match &mut self.output {
             Output::File(..) => None,
-            Output::Memory(limit) => {
+            Output::Memory(limit) | Output::Object(limit) => {
                 if self.memory.len() + chunk.len() > *limit {
                     return Some(Stopped::Flood);
                 }
@@ -469,6 +477,14 @@ impl<'a> Sink<'a> {
     }
 }
 
+/// Reads from the first line of what `cat-file --batch` says (`HASH blob SIZE`) how much it is going to say.
+fn object_length(said: &[u8]) -> Option<usize> {
+    let end = said.iter().position(|byte| *byte == b'\n')?;
+    let size = said[..end].rsplit(|byte| *byte == b' ').next()?;
+    let size: usize = std::str::from_utf8(size).ok()?.parse().ok()?;
+    size.checked_add(end + 2)
+}
+
 /// Makes room for more in steps of a quarter and never beyond the limit: doubling would take three times what git says.
 fn grow(memory: &mut Vec<u8>, more: usize, limit: usize) {
     let needed = memory.len() + more;
@@ -487,7 +503,7 @@ async fn read_output(
     let mut chunk = vec![0; 64 << 10];
     let mut turn = None;
     loop {
-        if turn.is_none() && sink.memory.len() > LARGE {
+        if turn.is_none() && sink.memory.capacity() > LARGE {
             // Nobody closes it.
             turn = large.acquire().await.ok();
         }
@@ -534,5 +550,29 @@ pub(super) fn ending(status: ExitStatus) -> String {
         (Some(code), _) => format!("status {code}"),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "an unknown status".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_has_room_for_itself_at_once_or_none() {
+        for (said, length) in [
+            (&b"0123 blob 5\nabc"[..], Some(18)),
+            (b"0123 tree 0\n\n", Some(13)),
+            (b"refs/x:go.mod missing\n", None),
+            (b"a b 7", None),
+            (b"0123 blob 99999999999999999999999\n", None),
+        ] {
+            assert_eq!(object_length(said), length, "{}", String::from_utf8_lossy(said));
+        }
+        let mut sink = Sink::new(Output::Object(1 << 20));
+        assert_eq!(sink.take(b"0123 blob 1000000\nabc"), None);
+        assert!(sink.memory.capacity() >= 1_000_019);
+        let mut sink = Sink::new(Output::Object(1 << 20));
+        assert_eq!(sink.take(b"0123 blob 1048577\nabc"), Some(Stopped::Flood));
+        assert_eq!(sink.memory.capacity(), 0);
     }
 }

@@ -120,6 +120,13 @@ fn large(forge: &GitServer) -> Vec<Case> {
         one(forge, name, |commit| commit.file("go.mod", &text));
         cases.push(Case { ask, ..case(name, expected) });
     }
+    // As large as one may be, and of the lines that say most in the least room.
+    let legal = go_mod("go-mod-legal") + "require (\n" + &"a v0.0.0\n".repeat((16 << 20) / 9 - 10) + ")\n";
+    one(forge, "go-mod-legal", |commit| commit.file("go.mod", &legal));
+    for ask in ["v1.0.0.mod", "v1.0.0.zip"] {
+        let expected = if ask.ends_with("mod") { Expected::Text("require (") } else { ONLY_GO_MOD };
+        cases.push(Case { ask, ..case("go-mod-legal", expected) });
+    }
     one(forge, "license-large", |commit| commit.file("LICENSE", comment(17 << 20)));
     cases.push(case("license-large", Expected::Refused(&[404])));
     for (name, text) in [

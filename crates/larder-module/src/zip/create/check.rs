@@ -198,20 +198,24 @@ fn go_mods<'a>(items: &[Item<'a>], contents: &mut impl Contents) -> (NestedModul
         if is_go_mod && folder.ends_with(b"/") {
             roots.push(folder);
         }
-        if is_go_mod && folder.is_empty() && base == b"go.mod" {
-            vendor = read_rule(place, item.size, contents).unwrap_or(vendor);
+        // One that is too large spoils the zip, whatever else is left out of it.
+        let fits = usize::try_from(item.size).ok().filter(|size| *size as u64 <= MAX_GO_MOD);
+        if let Some(size) = fits
+            && is_go_mod
+            && folder.is_empty()
+            && base == b"go.mod"
+        {
+            vendor = read_rule(place, size, contents).unwrap_or(vendor);
         }
     }
     (NestedModules::new(roots), vendor)
 }
 
 /// Reads the rule from a go.mod, or nothing if it can't be read: that fails when it has to be packed.
-fn read_rule(place: usize, size: i64, contents: &mut impl Contents) -> Option<VendorRule> {
+fn read_rule(place: usize, size: usize, contents: &mut impl Contents) -> Option<VendorRule> {
+    let mut go_mod = Vec::with_capacity(size);
     // One that goes on is too large for Go as well, at the latest when it's packed.
-    let most = MAX_GO_MOD + 1;
-    let room = u64::try_from(size).unwrap_or_default().min(most);
-    let mut go_mod = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
-    contents.open(place).ok()?.take(most).read_to_end(&mut go_mod).ok()?;
+    contents.open(place).ok()?.take(MAX_GO_MOD + 1).read_to_end(&mut go_mod).ok()?;
     Some(VendorRule::of(&go_mod))
 }
 
