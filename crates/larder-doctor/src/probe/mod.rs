@@ -1,5 +1,9 @@
 //! Probes: each layer by itself, from names to modules, as the go command would walk them.
 
+mod walk;
+
+pub use walk::{Budget, Errand, Walked, walk};
+
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +15,8 @@ use crate::symptom::{Endpoint, Trouble};
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbeFacts {
+    /// The chain that was walked, entry by entry.
+    pub chain: Vec<ChainProbe>,
     /// Hosts that a request would go to: entries of the chain, the checksum database, forward proxies, git hosts.
     pub hosts: Vec<HostProbe>,
     /// HTTP requests as the go command would make them.
@@ -19,8 +25,35 @@ pub struct ProbeFacts {
     pub git: Vec<GitProbe>,
     /// How far the clocks of peers are from ours, in seconds (theirs minus ours), by host.
     pub clock_offsets: Vec<(String, i64)>,
+    /// What a Larder in the chain says about the module: its URL, its words.
+    pub larders: Vec<(String, String)>,
     /// What was not looked at, and why.
     pub skipped: Vec<Skipped>,
+}
+
+/// One entry of `GOPROXY`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChainProbe {
+    /// The URL without a login, `direct` or `off`.
+    pub name: String,
+    /// What stands after it: `,`, `|` or nothing.
+    pub separator: String,
+}
+
+/// What part an answer plays in what the go command does.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The go command goes by it: it is the answer, or the error.
+    #[default]
+    Decides,
+    /// The go command gets it and goes on to the next entry.
+    Passes,
+    /// The go command would not ask: an entry before it decides.
+    NotReached,
+    /// Asked by the doctor only, to compare: another module, another User-Agent, another spelling.
+    Compares,
 }
 
 /// One host, layer by layer.
@@ -123,6 +156,8 @@ pub struct CertificateFacts {
 pub struct RequestProbe {
     /// Which entry of `GOPROXY`, from 0; none for others.
     pub entry: Option<usize>,
+    /// What part it plays.
+    pub part: Part,
     /// Which file.
     pub endpoint: Endpoint,
     /// `supported`, `lookup` for the checksum database.
