@@ -2,7 +2,7 @@
 //!
 //! Everything that the go command decides by rule alone is decided here, with the same verdict as
 //! golang.org/x/mod: names and versions ([`path`], [`version`], [`semver`], [`pseudo`], [`escape`]), patterns and
-//! lists of proxies ([`pattern`], [`goproxy`]), requests ([`request`]), and the files of a module ([`gomod`],
+//! lists of proxies ([`pattern`], [`goproxy`]), where repositories are ([`hosting`], [`govcs`]), requests ([`request`]), and the files of a module ([`gomod`],
 //! [`gowork`], [`gosum`], [`info`]).
 
 pub mod defaults;
@@ -11,7 +11,9 @@ pub mod escape;
 pub mod gomod;
 pub mod goproxy;
 pub mod gosum;
+pub mod govcs;
 pub mod gowork;
+pub mod hosting;
 pub mod info;
 pub mod path;
 pub mod pattern;

@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use super::hosts::SYSTEMS;
+use larder_module::hosting::SYSTEMS;
 
 /// How a repository is reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,7 +1,7 @@
 //! The `go-import` tags of a page, and which of them is meant for a module path.
 
-use super::has_path_prefix;
 use super::html::{Reader, Stop, Token, attribute};
+use larder_module::hosting::has_path_prefix;
 
 /// `<meta name="go-import" content="prefix system repository subdirectory">`
 #[derive(Clone, Debug, Eq, PartialEq)]

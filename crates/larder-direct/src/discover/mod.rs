@@ -6,8 +6,6 @@
 mod asked;
 mod clone_url;
 mod go_import;
-mod govcs;
-mod hosts;
 mod html;
 mod mapping;
 mod memo;
@@ -19,17 +17,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_module::ModulePath;
+use larder_module::hosting::{Told, told_at_last, told_by};
 use larder_upstream::{Credential, Credentials, DirectFaultKind, ListedHosts, Origin, Secret, Upstreams};
 use url::Url;
 
 pub use self::asked::{Asking, Git};
-pub use self::govcs::{Govcs, GovcsError};
 pub use self::mapping::RuleError;
+pub use larder_module::govcs::{Govcs, GovcsError};
 
 use self::asked::{Judge, refused};
 use self::clone_url::{CloneUrl, is_system};
 use self::go_import::GoImport;
-use self::hosts::{Told, told_at_last, told_by};
 use self::memo::{Keep, Memo};
 use self::page::{Errand, Pages};
 use crate::error::DirectError;
@@ -318,14 +316,6 @@ fn system_name(system: &str) -> &str {
         "bzr" => "Bazaar",
         "fossil" => "Fossil",
         other => other,
-    }
-}
-
-/// Reports whether a path begins with the elements of a prefix, as the go command sees it.
-fn has_path_prefix(path: &str, prefix: &str) -> bool {
-    match path.strip_prefix(prefix) {
-        Some(rest) => rest.is_empty() || prefix.is_empty() || prefix.ends_with('/') || rest.starts_with('/'),
-        None => false,
     }
 }
 

@@ -2,11 +2,9 @@
 //!
 //! The rules are the go command's, oddities included. They name hosts, so they are as old as the hosts are.
 
-use super::has_path_prefix;
-
 /// What a path itself says about its repository.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Told {
+pub enum Told {
     /// Nothing; its page has to be asked.
     Nothing,
     /// There can be no such module, and why.
@@ -74,10 +72,11 @@ const KNOWN_HOSTS: &[KnownHost] = &[
 ];
 
 /// The systems that the go command knows, by the suffix that names them in a path.
-pub(super) const SYSTEMS: &[&str] = &["bzr", "fossil", "git", "hg", "svn"];
+pub const SYSTEMS: &[&str] = &["bzr", "fossil", "git", "hg", "svn"];
 
 /// Says what a path tells before anybody is asked.
-pub(super) fn told_by(path: &str) -> Told {
+#[must_use]
+pub fn told_by(path: &str) -> Told {
     if has_path_prefix(path, "example.net") {
         return Told::Impossible("the go command knows no modules there");
     }
@@ -94,7 +93,8 @@ pub(super) fn told_by(path: &str) -> Told {
 }
 
 /// Says what a path tells when its page says nothing.
-pub(super) fn told_at_last(path: &str) -> Told {
+#[must_use]
+pub fn told_at_last(path: &str) -> Told {
     let Some(rest) = path.strip_prefix("launchpad.net/") else { return Told::Nothing };
     let elements: Vec<_> = rest.split('/').collect();
     let fits = elements.iter().enumerate().all(|(at, element)| {
@@ -153,6 +153,15 @@ impl Element {
             }
             Self::Literally(text) => element == *text,
         }
+    }
+}
+
+/// Reports whether `path` is `prefix` or lies below it.
+#[must_use]
+pub fn has_path_prefix(path: &str, prefix: &str) -> bool {
+    match path.strip_prefix(prefix) {
+        Some(rest) => rest.is_empty() || prefix.is_empty() || prefix.ends_with('/') || rest.starts_with('/'),
+        None => false,
     }
 }
 

@@ -1,7 +1,9 @@
 //! `GOVCS`: which version control systems may be used for which paths.
 
-use larder_module::defaults;
-use larder_module::pattern::match_prefix_patterns;
+use std::fmt;
+
+use crate::defaults;
+use crate::pattern::match_prefix_patterns;
 
 /// The rules of `GOVCS`, to which the go command's own are always added at the end.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -9,8 +11,9 @@ pub struct Govcs {
     rules: Vec<Rule>,
 }
 
+/// One entry: which paths, and what may be used for them.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Rule {
+pub struct Rule {
     pattern: String,
     systems: Vec<String>,
 }
@@ -67,14 +70,26 @@ impl Govcs {
     }
 
     /// Reports whether a system may be used for a repository root.
+    #[must_use]
     pub fn allows(&self, system: &str, root: &str, private: bool) -> bool {
+        self.rule_for(root, private).is_some_and(|rule| rule.allows(system))
+    }
+
+    /// Returns the rule that decides about a repository root; none if no rule covers it, which allows nothing.
+    #[must_use]
+    pub fn rule_for(&self, root: &str, private: bool) -> Option<Rule> {
         let default = Self::parse(defaults::GOVCS).unwrap_or_default();
-        let rule = self.rules.iter().chain(&default.rules).find(|rule| rule.covers(root, private));
-        rule.is_some_and(|rule| rule.systems.iter().any(|known| known == system || known == "all"))
+        self.rules.iter().chain(&default.rules).find(|rule| rule.covers(root, private)).cloned()
     }
 }
 
 impl Rule {
+    /// Reports whether a system may be used.
+    #[must_use]
+    pub fn allows(&self, system: &str) -> bool {
+        self.systems.iter().any(|known| known == system || known == "all")
+    }
+
     fn parse(item: &str) -> Result<Self, GovcsError> {
         if item.is_empty() {
             return Err(GovcsError::EmptyEntry);
@@ -103,6 +118,12 @@ impl Rule {
             "public" => !private,
             pattern => match_prefix_patterns(pattern, root),
         }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.pattern, self.systems.join("|"))
     }
 }
 
