@@ -1,6 +1,12 @@
 //! The module cache and the disks under it: what lies there, who owns it, how much room is left.
 
+mod collect;
+mod entries;
+
 use serde::{Deserialize, Serialize};
+
+pub use collect::collect;
+pub use entries::hash_folder;
 
 /// What was found there.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -43,3 +49,6 @@ pub struct CachedVersion {
     /// Whether the extracted folder differs from the zip, and how; none if it is the same or there is none.
     pub folder_problem: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

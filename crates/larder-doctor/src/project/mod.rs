@@ -1,6 +1,12 @@
 //! The project that is built: go.mod, go.work, go.sum and vendor, read as the go command reads them.
 
+mod collect;
+mod vendored;
+
 use serde::{Deserialize, Serialize};
+
+pub use collect::collect;
+pub(crate) use collect::writable;
 
 /// What was found there.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -45,3 +51,6 @@ pub struct ProjectFacts {
     /// A folder above that has a go.mod in the temporary folder's root, which go ignores.
     pub ignored_go_mod: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

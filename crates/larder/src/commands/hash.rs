@@ -78,26 +78,7 @@ fn folder(path: &Path, named: Option<&ModuleVersion>) -> Result<H1, String> {
             "doesn't say which module it holds: its path must end in MODULE@VERSION, or use --module",
         )?,
     };
-    let mut names = Vec::new();
-    collect(path, &prefix, &mut names)?;
-    let open = |name: &str| fs_err::File::open(path.join(&name[prefix.len() + 1..]));
-    dirhash::hash_files(names, open).map_err(|error| chain(&error))
-}
-
-/// Collects the names of all files below `folder`, as the go command's `HashDir` would.
-fn collect(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), String> {
-    for entry in fs_err::read_dir(folder).map_err(|error| error.to_string())? {
-        let entry = entry.map_err(|error| error.to_string())?;
-        let own = entry.file_name().into_string().map_err(|name| format!("{name:?} is not UTF-8"))?;
-        let name = format!("{prefix}/{own}");
-        let kind = entry.file_type().map_err(|error| error.to_string())?;
-        if kind.is_dir() {
-            collect(&entry.path(), &name, names)?;
-        } else {
-            names.push(name);
-        }
-    }
-    Ok(())
+    larder_doctor::cache::hash_folder(path, &prefix)
 }
 
 /// Finds `module@version` in the path of an extracted module, written as in the module cache.
