@@ -11,10 +11,12 @@
 pub mod cache;
 pub mod catalogue;
 mod diagnose;
+mod examine;
 pub mod explain;
 mod facts;
 mod finding;
 mod go_version;
+mod healthy;
 pub mod log;
 pub mod probe;
 pub mod project;
@@ -25,12 +27,14 @@ mod said;
 pub mod settings;
 mod symptom;
 mod system;
+mod way;
 
 pub use diagnose::diagnose;
+pub use examine::{Look, examine, read_log};
 pub use facts::{Facts, Subject};
 pub use finding::{CauseId, Evidence, Layer, Match, Verdict};
 pub use go_version::GoVersion;
-pub use report::{Finding, Fix, PathStep, Report, RuledOut, SCHEMA, Setting, Skipped, StepMark};
+pub use report::{Finding, Fix, PathStep, Report, RuledOut, SCHEMA, Setting, Skipped, StepMark, Way};
 pub use said::{Captures, captures};
 pub use symptom::{Endpoint, Source, Stage, Symptom, Trouble};
 pub use system::System;
