@@ -18,6 +18,12 @@ pub struct System {
 }
 
 impl System {
+    /// Makes one from variables alone: for reading settings, whose files have absolute paths.
+    #[must_use]
+    pub fn of_environment(environment: BTreeMap<String, String>) -> Self {
+        Self { environment, folder: "/".into(), root: "/".into(), now: SystemTime::UNIX_EPOCH }
+    }
+
     /// Returns a variable, unless it is unset or empty: Go treats both alike.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
@@ -36,4 +42,30 @@ impl System {
     pub fn home(&self) -> Option<PathBuf> {
         self.variable("HOME").map(PathBuf::from)
     }
+
+    /// Returns what a path of that process leads to, links of its last element followed, still as that process names it.
+    #[must_use]
+    pub fn resolved(&self, path: &Path) -> PathBuf {
+        let mut path = path.to_owned();
+        for _ in 0..40 {
+            let Ok(target) = fs_err::read_link(self.path(&path)) else { break };
+            path = plain(&path.parent().map_or_else(|| target.clone(), |folder| folder.join(&target)));
+        }
+        path
+    }
+}
+
+/// Takes `.` and `..` out of a path.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            std::path::Component::ParentDir => {
+                out.pop();
+            }
+            std::path::Component::CurDir => {}
+            other => out.push(other),
+        }
+    }
+    out
 }

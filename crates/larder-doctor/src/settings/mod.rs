@@ -1,9 +1,50 @@
 //! Go's settings and the network settings of a process, each with its origin.
+//!
+//! No `go` is run: the files and variables are read in Go's own order, so that it works on a machine without one, for
+//! another process, and for a server that inherits these settings.
+
+mod env_file;
+mod known;
+mod layers;
+mod netrc;
+mod network;
+mod sdk;
 
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::{Facts, System};
+
+pub use known::{BUILT_IN_GOAUTH, KNOWN, Known, meant};
+pub use layers::GoLayers;
+pub use network::without_login;
+
+/// Reads Go's settings, the network's and the version of the go command into `facts`.
+pub fn collect(system: &System, facts: &mut Facts) {
+    let layers = GoLayers::read(system);
+    let (user_file, mut file_problems) = layers.user_file();
+    let (sdk_file, sdk_problems) = layers.sdk_file();
+    file_problems.extend(sdk_problems);
+    let go = layers.effective();
+    let value = |name: &str| go.iter().find(|one| one.name == name).map_or("", |one| one.value.as_str());
+    let network = network::read(system, [value("GOPROXY"), value("GOSUMDB")]);
+    facts.go = facts.go.or_else(|| layers.version());
+    facts.settings = Some(SettingFacts {
+        unknown: known::unknown(system, layers.version()),
+        file_problems,
+        user_file,
+        sdk_file,
+        other_user_files: layers::of_other_users(system),
+        go_program: layers.program(),
+        go_root: layers.root(),
+        netrc: netrc::read(system),
+        disagreements: Vec::new(),
+        network,
+        go,
+    });
+}
 
 /// What was read.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -19,6 +60,14 @@ pub struct SettingFacts {
     pub go_program: Option<String>,
     /// `GOROOT`, as far as it can be told.
     pub go_root: Option<String>,
+    /// The go/env file that this process reads, and whether it exists; none for `GOENV=off` or without a home folder.
+    pub user_file: Option<(String, bool)>,
+    /// `$GOROOT/go.env`, and whether it exists; none where no SDK was found.
+    pub sdk_file: Option<(String, bool)>,
+    /// go/env files of whom this process was started by (`sudo`) or of the usual home folder, and the names that they set.
+    pub other_user_files: Vec<(String, Vec<String>)>,
+    /// The netrc file.
+    pub netrc: Option<NetrcFacts>,
     /// What `go env` says otherwise than we worked out: name, ours, its.
     pub disagreements: Vec<(String, String, String)>,
     /// The network's settings.
@@ -30,6 +79,12 @@ impl SettingFacts {
     #[must_use]
     pub fn value(&self, name: &str) -> &str {
         self.go(name).map_or("", |setting| setting.value.as_str())
+    }
+
+    /// Returns what decided a setting, for evidence; Go's default where nothing is known.
+    #[must_use]
+    pub fn origin(&self, name: &str) -> String {
+        self.go(name).map_or(&Origin::BuiltIn, |setting| &setting.origin).to_string()
     }
 
     /// Returns one of Go's settings.
@@ -93,6 +148,20 @@ pub struct FileProblem {
     pub text: String,
     /// What about it: `export`, `spaces`, `quotes`, `carriage return`.
     pub problem: String,
+}
+
+/// The netrc file: for which hosts there are logins, never the logins.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetrcFacts {
+    /// Where it is, or would be.
+    pub path: String,
+    /// Why it could not be read, if it could not.
+    pub problem: Option<String>,
+    /// The machines that have a login and a password, as written, in their order.
+    pub machines: Vec<String>,
+    /// Machines without one of the two, which count for nothing.
+    pub incomplete: Vec<String>,
 }
 
 /// What decides how this process reaches others.
