@@ -24,7 +24,7 @@ pub fn collect(system: &System, settings: &SettingFacts) -> ProjectFacts {
     facts.go_mod = Some(path.to_string_lossy().into_owned());
     let go_mod = read_go_mod(system, &path, &mut facts);
     if let Some((work_path, work)) = &work {
-        let root = work_path.parent().unwrap_or(Path::new("/"));
+        let root = work_path.parent().unwrap_or_else(|| Path::new("/"));
         facts.in_workspace = Some(work.uses.iter().any(|used| same_folder(&root.join(used), &folder)));
     }
     read_go_sum(system, &path, work.as_ref().map(|(path, _)| path.as_path()), &mut facts);
@@ -109,7 +109,7 @@ fn workspace(
             return None;
         }
     };
-    let root = path.parent().unwrap_or(Path::new("/"));
+    let root = path.parent().unwrap_or_else(|| Path::new("/"));
     facts.missing_uses = work
         .uses
         .iter()
@@ -130,7 +130,7 @@ fn read_go_mod(system: &System, path: &Path, facts: &mut ProjectFacts) -> GoMod 
             GoMod::parse_lax(&bytes).unwrap_or_default()
         }
     };
-    let folder = path.parent().unwrap_or(Path::new("/"));
+    let folder = path.parent().unwrap_or_else(|| Path::new("/"));
     facts.module.clone_from(&parsed.module);
     facts.go_line.clone_from(&parsed.go);
     facts.toolchain_line.clone_from(&parsed.toolchain);

@@ -5,9 +5,11 @@
 
 mod cache;
 mod configuration;
+mod go_sum;
 mod network;
 mod protocol;
 mod resolution;
+mod sayings;
 mod verification;
 mod version_control;
 
@@ -34,6 +36,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         network::RULES,
         protocol::RULES,
         cache::RULES,
+        go_sum::RULES,
         verification::RULES,
         configuration::RULES,
         version_control::RULES,
