@@ -18,6 +18,7 @@ pub struct Look {
 /// Looks at the place where a download fails.
 pub async fn examine(system: &System, look: Look) -> Facts {
     let mut facts = Facts { subject: look.subject, ..Facts::default() };
+    crate::settings::collect(system, &mut facts);
     let Some(budget) = look.network else {
         return facts;
     };
