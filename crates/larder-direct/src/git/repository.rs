@@ -37,6 +37,7 @@ pub(super) struct State {
     place: Mutex<Option<RepositoryPlace>>,
     /// Where redirects led, and when.
     moved: Mutex<Option<(Instant, Remote)>>,
+    /// Its root is private, so redirects lead to hosts that are named for it only.
     private: bool,
     pub(super) listing: Listing,
     pub(super) queue: Queue,
@@ -211,12 +212,15 @@ impl Repository {
             (meaning, Some(_)) => meaning.words(has_login).to_owned(),
         };
         let kind = match done.status.code() {
-            Some(_) => meaning.kind(has_login, self.state.private && !known),
+            Some(_) => meaning.kind(has_login),
             None => DirectFaultKind::Broken,
         };
         let mut failure = fail(meaning, kind, what);
         let secrets: Vec<&str> = login.iter().map(|(_, password)| password.as_str()).collect();
         failure.error.said = said::quotation(&done.stderr, &secrets);
+        if meaning == Meaning::NoRepository && kind == DirectFaultKind::Absent && !known {
+            failure.error = failure.error.hidden();
+        }
         failure
     }
 }

@@ -62,9 +62,8 @@ pub(super) enum Meaning {
 
 impl Meaning {
     /// Returns the sort of failure that it is for whoever asked. `login` says that credentials were sent.
-    pub(super) fn kind(self, login: bool, hidden_is_possible: bool) -> DirectFaultKind {
+    pub(super) fn kind(self, login: bool) -> DirectFaultKind {
         match self {
-            Self::NoRepository if hidden_is_possible => DirectFaultKind::LoginNeeded,
             Self::NoRepository | Self::NoRevision | Self::Vanished | Self::NoFiles => DirectFaultKind::Absent,
             Self::LoginWanted if login => DirectFaultKind::CredentialsRefused,
             Self::LoginWanted => DirectFaultKind::LoginNeeded,
