@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use larder_upstream::DirectFaultKind;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex as AsyncMutex, RwLock};
 
 use super::address::{Address, Scheme};
 use super::fetch::Queue;
@@ -43,6 +43,8 @@ pub(super) struct State {
     pub(super) queue: Queue,
     /// Read by whoever uses the mirror, written by who throws it away.
     pub(super) in_use: Arc<RwLock<()>>,
+    /// Held by who gives a commit its name and by who sweeps: a lock file of git's may be a leftover or in use.
+    pub(super) naming: Arc<AsyncMutex<()>>,
     times: Mutex<HashMap<Box<str>, i64>>,
     touched: Mutex<Option<Instant>>,
 }
@@ -71,6 +73,7 @@ impl State {
             listing: Listing::default(),
             queue: Queue::default(),
             in_use: Arc::default(),
+            naming: Arc::default(),
             times: Mutex::default(),
             touched: Mutex::default(),
         }
