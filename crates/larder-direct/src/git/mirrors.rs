@@ -263,7 +263,8 @@ impl Mirrors {
         match lock_soon(&file) {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
-                let text = format!("another process uses the mirrors in {}", folder.display());
+                tracing::error!("another process uses the mirrors in {}", folder.display());
+                let text = "another process uses Larder's mirrors";
                 return Err(DirectError::new(DirectFaultKind::Broken, text));
             }
             Err(std::fs::TryLockError::Error(error)) => return Err(fault(error)),

@@ -219,7 +219,10 @@ impl Repository {
             None => DirectFaultKind::Broken,
         };
         let mut failure = fail(meaning, kind, what);
-        let secrets: Vec<&str> = login.iter().map(|(_, password)| password.as_str()).collect();
+        // Where the mirrors lie is nobody's business either.
+        let folder = self.mirrors.settings.mirrors.to_string_lossy();
+        let mut secrets: Vec<&str> = login.iter().map(|(_, password)| password.as_str()).collect();
+        secrets.push(&folder);
         failure.error.said = said::quotation(&done.stderr, &secrets);
         if meaning == Meaning::NoRepository && kind == DirectFaultKind::Absent && !known {
             failure.error = failure.error.hidden();
