@@ -2,9 +2,11 @@
 
 use std::io::BufRead;
 
+use crate::cache::{self, CacheFacts};
 use crate::probe::{self, Budget, Errand};
+use crate::project::{self, ProjectFacts};
 use crate::report::Skipped;
-use crate::{Facts, Subject, System, log};
+use crate::{Facts, Subject, System, log, settings};
 
 /// What is to be looked at.
 #[derive(Clone, Debug, Default)]
@@ -15,27 +17,78 @@ pub struct Look {
     pub network: Option<Budget>,
 }
 
+/// Bytes of cached zips that are read: what is local has to be told at once.
+const CACHE_BYTES: u64 = 24 << 20;
+
+/// Modules of the project whose cached files are looked at.
+const MOST_WANTED: usize = 400;
+
 /// Looks at the place where a download fails.
 pub async fn examine(system: &System, look: Look) -> Facts {
     let mut facts = Facts { subject: look.subject, ..Facts::default() };
-    crate::settings::collect(system, &mut facts);
+    settings::collect(system, &mut facts);
+    let settings = facts.settings.clone().unwrap_or_default();
+    let project = project::collect(system, &settings);
+    let wanted = wanted(facts.subject.as_ref(), &project);
+    let cache = cache::collect(system, &settings, &wanted, CACHE_BYTES);
+    let missing = missing(&project, &cache);
+    facts.project = Some(project);
+    facts.cache = Some(cache);
     let Some(budget) = look.network else {
+        facts.skip("network", "not asked for");
         return facts;
     };
-    let settings = facts.settings.clone().unwrap_or_default();
     let errand = Errand {
         system,
         settings: &settings,
         project: facts.project.as_ref(),
         go: facts.go,
         subject: facts.subject.as_ref(),
-        missing: &[],
+        missing: &missing,
         budget,
     };
     let walked = probe::walk(&errand).await;
     facts.symptoms.extend(walked.symptoms);
     facts.probes = Some(walked.facts);
     facts
+}
+
+/// Returns the versions whose cached files matter, what was asked about first.
+fn wanted(subject: Option<&Subject>, project: &ProjectFacts) -> Vec<(String, String)> {
+    let asked = subject.and_then(|asked| Some((asked.module.clone(), asked.version.clone()?)));
+    let required = project.requires.iter().map(|(module, version, _)| (module.clone(), version.clone()));
+    asked.into_iter().chain(required).take(MOST_WANTED).collect()
+}
+
+/// Returns the versions that the project needs whole and that are neither cached, nor vendored, nor replaced.
+///
+/// A line in go.sum for the zip says that it was needed once; many requirements are there for their go.mod only.
+fn missing(project: &ProjectFacts, cache: &CacheFacts) -> Vec<(String, String)> {
+    if project.vendor_used.as_ref().is_some_and(|(used, _)| *used) {
+        return Vec::new();
+    }
+    let is_cached = |module: &str, version: &str| {
+        cache.entries.iter().any(|entry| {
+            entry.module == module
+                && entry.version == version
+                && (entry.ziphash.is_some() || entry.zip_h1.is_some())
+        })
+    };
+    let needs_zip = |module: &str, version: &str| {
+        project.sums.iter().any(|(known, at, _)| known == module && at == version)
+            || project.missing_sums.contains(&format!("{module}@{version}"))
+    };
+    let is_replaced = |module: &str| {
+        project.replaces.iter().any(|(what, _, _)| what.split('@').next().unwrap_or(what) == module)
+    };
+    project
+        .requires
+        .iter()
+        .filter(|(module, version, _)| {
+            needs_zip(module, version) && !is_cached(module, version) && !is_replaced(module)
+        })
+        .map(|(module, version, _)| (module.clone(), version.clone()))
+        .collect()
 }
 
 /// Reads a log into facts of its own: nothing of the machine that reads it.
@@ -71,5 +124,47 @@ impl Facts {
     pub fn skip(&mut self, id: impl Into<String>, why: impl Into<String>) {
         let probes = self.probes.get_or_insert_default();
         probes.skipped.push(Skipped { id: id.into(), why: why.into() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::CachedVersion;
+
+    #[test]
+    fn missing_is_what_go_sum_wants_whole_and_nobody_has() {
+        let line = |module: &str| (module.to_owned(), "v1.0.0".to_owned(), "h1:x".to_owned());
+        let required = |module: &str| (module.to_owned(), "v1.0.0".to_owned(), false);
+        let mut project = ProjectFacts {
+            requires: ["a.example/cached", "a.example/wanted", "a.example/go-mod-only", "a.example/replaced"]
+                .map(required)
+                .to_vec(),
+            sums: ["a.example/cached", "a.example/wanted", "a.example/replaced"].map(line).to_vec(),
+            replaces: vec![("a.example/replaced".to_owned(), "../here".to_owned(), true)],
+            ..ProjectFacts::default()
+        };
+        let cache = CacheFacts {
+            entries: vec![CachedVersion {
+                module: "a.example/cached".to_owned(),
+                version: "v1.0.0".to_owned(),
+                ziphash: Some("h1:x".to_owned()),
+                ..CachedVersion::default()
+            }],
+            ..CacheFacts::default()
+        };
+        assert_eq!(missing(&project, &cache), [("a.example/wanted".to_owned(), "v1.0.0".to_owned())]);
+        project.vendor_used = Some((true, "go 1.21".to_owned()));
+        assert!(missing(&project, &cache).is_empty());
+    }
+
+    #[test]
+    fn what_a_log_says_comes_before_what_was_measured() {
+        let said = crate::Symptom { text: "said".to_owned(), ..crate::Symptom::default() };
+        let measured = crate::Symptom { text: "measured".to_owned(), ..crate::Symptom::default() };
+        let here = Facts { symptoms: vec![measured], ..Facts::default() };
+        let all = here.with_log(Facts { symptoms: vec![said], ..Facts::default() });
+        let texts: Vec<_> = all.symptoms.iter().map(|symptom| symptom.text.as_str()).collect();
+        assert_eq!(texts, ["said", "measured"]);
     }
 }

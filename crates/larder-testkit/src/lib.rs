@@ -11,7 +11,6 @@ pub mod git;
 pub mod git_server;
 pub mod git_stage;
 pub mod go;
-pub mod lab;
 pub mod module;
 pub mod namespace;
 pub mod process;

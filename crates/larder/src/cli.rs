@@ -1,5 +1,7 @@
 //! What can be typed after `larder`.
 
+pub(crate) mod doctor;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -12,6 +14,7 @@ Start here:
   larder serve                              serve on http://127.0.0.1:3000, with what the go command would use
   export GOPROXY=http://127.0.0.1:3000      in the shell where go runs
   larder config                             every setting in force, and where it comes from
+  larder doctor                             why a module download fails here
 
 Exit codes: 0 fine, 1 a problem was found, 2 wrong usage or a start that can't work.";
 
@@ -63,6 +66,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Name the cause of a module download that fails, show the proof, and give the cure.
+    #[command(after_help = doctor::DOCTOR_HELP)]
+    Doctor(Box<doctor::Doctor>),
     /// End the runs of git of a server that is gone. The server starts this by itself.
     #[command(hide = true)]
     GuardGit,

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Hash { paths, module, output } => {
             commands::hash::run(&paths, module.as_deref(), output.format)
         }
+        Command::Doctor(asked) => commands::doctor::run(*asked, &Environment::of_this_process()),
         Command::GuardGit => {
             larder_direct::git::guard(std::io::stdin());
             Ok(())

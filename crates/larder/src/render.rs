@@ -1,5 +1,7 @@
 //! Writing to the terminal: data to standard output, everything else to standard error, a closed pipe is no error.
 
+pub(crate) mod doctor;
+
 use std::fmt::Display;
 use std::io::Write;
 

@@ -164,9 +164,7 @@ impl Job {
             }
             _ => DirectFaultKind::Broken,
         };
-        // The error itself names a file of Larder's.
-        tracing::error!(%error, "the zip of {} can't be written", self.of);
-        DirectError::new(kind, format!("the zip of {} can't be written: {}", self.of, error.kind()))
+        DirectError::new(kind, format!("the zip of {} can't be written: {error}", self.of))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use larder_upstream::DirectFaultKind;
-use tokio::sync::{Mutex as AsyncMutex, RwLock};
+use tokio::sync::RwLock;
 
 use super::address::{Address, Scheme};
 use super::fetch::Queue;
@@ -37,14 +37,11 @@ pub(super) struct State {
     place: Mutex<Option<RepositoryPlace>>,
     /// Where redirects led, and when.
     moved: Mutex<Option<(Instant, Remote)>>,
-    /// Its root is private, so redirects lead to hosts that are named for it only.
     private: bool,
     pub(super) listing: Listing,
     pub(super) queue: Queue,
     /// Read by whoever uses the mirror, written by who throws it away.
     pub(super) in_use: Arc<RwLock<()>>,
-    /// Held by who gives a commit its name and by who sweeps: a lock file of git's may be a leftover or in use.
-    pub(super) naming: Arc<AsyncMutex<()>>,
     times: Mutex<HashMap<Box<str>, i64>>,
     touched: Mutex<Option<Instant>>,
 }
@@ -73,7 +70,6 @@ impl State {
             listing: Listing::default(),
             queue: Queue::default(),
             in_use: Arc::default(),
-            naming: Arc::default(),
             times: Mutex::default(),
             touched: Mutex::default(),
         }
@@ -215,18 +211,12 @@ impl Repository {
             (meaning, Some(_)) => meaning.words(has_login).to_owned(),
         };
         let kind = match done.status.code() {
-            Some(_) => meaning.kind(has_login),
+            Some(_) => meaning.kind(has_login, self.state.private && !known),
             None => DirectFaultKind::Broken,
         };
         let mut failure = fail(meaning, kind, what);
-        // Where the mirrors lie is nobody's business either.
-        let folder = self.mirrors.settings.mirrors.to_string_lossy();
-        let mut secrets: Vec<&str> = login.iter().map(|(_, password)| password.as_str()).collect();
-        secrets.push(&folder);
+        let secrets: Vec<&str> = login.iter().map(|(_, password)| password.as_str()).collect();
         failure.error.said = said::quotation(&done.stderr, &secrets);
-        if meaning == Meaning::NoRepository && kind == DirectFaultKind::Absent && !known {
-            failure.error = failure.error.hidden();
-        }
         failure
     }
 }

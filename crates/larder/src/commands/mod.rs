@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod hash;
 pub(crate) mod serve;
 pub(crate) mod verify;
@@ -17,6 +18,8 @@ use crate::render;
 pub(crate) enum Outcome {
     /// The command ran and found something; it has said so itself.
     Found,
+    /// The command that was run for somebody ended with this code.
+    Code(u8),
     /// The configuration has these mistakes.
     Configuration(Vec<Problem>),
     /// The command can't work like this: what is wrong, and what to do.
@@ -33,6 +36,7 @@ impl Outcome {
     pub(crate) fn report(self) -> ExitCode {
         match self {
             Self::Found => ExitCode::from(1),
+            Self::Code(code) => ExitCode::from(code),
             Self::Configuration(problems) => {
                 for problem in &problems {
                     render::note(format_args!("error: {problem}"));

@@ -18,6 +18,14 @@ impl Environment {
         )
     }
 
+    /// Reads the environment of another process of this machine.
+    pub(crate) fn of_process(pid: u32) -> std::io::Result<Self> {
+        let bytes = fs_err::read(format!("/proc/{pid}/environ"))?;
+        let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| std::str::from_utf8(pair).ok());
+        let pairs = pairs.filter_map(|pair| pair.split_once('='));
+        Ok(Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
+    }
+
     /// Returns the value of `name`, unless it is unset or empty: Go treats both alike.
     pub(crate) fn non_empty(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
