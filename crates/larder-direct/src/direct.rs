@@ -157,25 +157,37 @@ impl Shared {
                 return proxied::small(&self.upstreams, &self.listed, &url, wanted, errand, deadline).await;
             }
         };
-        let module = self.code(&place, wanted.module()).await?;
-        let body = match wanted {
-            Wanted::List(_) => list(&module.versions().await?),
-            Wanted::Latest(_) => module.latest().await?,
-            Wanted::Query { query, .. } => module.query(query).await?,
-            Wanted::Object { of, kind: ObjectKind::Info } => module.info(of.version()).await?,
-            Wanted::Object { of, kind: ObjectKind::Mod } => module.go_mod(of.version()).await?,
+        let answer = self.answer(&place, wanted).await;
+        Ok(answer.map_err(|error| self.for_whom(error, wanted.module(), errand))?)
+    }
+
+    async fn answer(&self, place: &RepositoryPlace, wanted: &Wanted) -> Result<Bytes, DirectError> {
+        let module = self.code(place, wanted.module()).await?;
+        match wanted {
+            Wanted::List(_) => Ok(list(&module.versions().await?)),
+            Wanted::Latest(_) => module.latest().await,
+            Wanted::Query { query, .. } => module.query(query).await,
+            Wanted::Object { of, kind: ObjectKind::Info } => module.info(of.version()).await,
+            Wanted::Object { of, kind: ObjectKind::Mod } => module.go_mod(of.version()).await,
             Wanted::Object { kind: ObjectKind::Zip, .. } => {
-                let text = "a zip where a small file was asked for";
-                return Err(DirectError::new(DirectFaultKind::Broken, text).into());
+                Err(DirectError::new(DirectFaultKind::Broken, "a zip where a small file was asked for"))
             }
-        };
-        Ok(body)
+        }
+    }
+
+    /// Returns what a failure means to whoever asked. One repository may hold private modules and others, so the module decides.
+    fn for_whom(&self, error: DirectError, module: &ModulePath, errand: DirectErrand) -> DirectError {
+        match errand.private || self.settings.private.matches(module.as_str()) {
+            true => error,
+            false => error.in_public(),
+        }
     }
 
     async fn zip(&self, of: &ModuleVersion, errand: DirectErrand) -> Result<(File, u64), Refusal> {
         match self.discovery.find(of.module(), errand.private).await? {
             Place::Repository(place) => {
-                let made = self.code(&place, of.module()).await?.zip(of.version()).await?;
+                let made = async { self.code(&place, of.module()).await?.zip(of.version()).await };
+                let made = made.await.map_err(|error| self.for_whom(error, of.module(), errand))?;
                 Ok((made.file, made.len))
             }
             Place::Proxy { url, .. } => {

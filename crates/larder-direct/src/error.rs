@@ -14,12 +14,26 @@ pub struct DirectError {
     pub text: String,
     /// What the forge or git said, cleaned.
     pub said: Option<String>,
+    /// A forge told a stranger that there is no such repository: hidden ones are told of in the same words.
+    pub(crate) hidden: bool,
 }
 
 impl DirectError {
     /// Builds a failure without a quotation.
     pub fn new(kind: DirectFaultKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), said: None }
+        Self { kind, text: text.into(), said: None, hidden: false }
+    }
+
+    /// Marks it as what a stranger was told about a repository that may be hidden.
+    pub(crate) fn hidden(self) -> Self {
+        Self { kind: DirectFaultKind::LoginNeeded, hidden: true, ..self }
+    }
+
+    /// Returns what it means to whoever asked about a module that isn't private: nobody hides that one, so it doesn't exist.
+    #[must_use]
+    pub fn in_public(self) -> Self {
+        let kind = if self.hidden { DirectFaultKind::Absent } else { self.kind };
+        Self { kind, ..self }
     }
 
     /// Adds what the forge or git said; it must be clean.

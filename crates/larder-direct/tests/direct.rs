@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder_direct::{Direct, DirectSettings, RepositoryRule};
 use larder_module::info::Info;
+use larder_module::pattern::Patterns;
 use larder_module::{ModuleVersion, ObjectKind, dirhash};
 use larder_testkit::git_server::{GitFault, Stage};
 use larder_testkit::{GitRepository, GitServer, Mark};
@@ -99,6 +100,31 @@ fn kind(refusal: &Refusal) -> Option<DirectFaultKind> {
     match &refusal.cause {
         FetchCause::Direct(fault) => Some(fault.kind),
         _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_who_asks_for_a_private_module_of_an_absent_repository_learns_nothing() {
+    let scene = Scene::new();
+    let direct = scene.direct(|settings| settings.private = Patterns::parse("git.corp.example/*/*/secret"));
+    for (module, errand, expected) in [
+        ("git.corp.example/team/none", false, DirectFaultKind::Absent),
+        ("git.corp.example/team/none/open", false, DirectFaultKind::Absent),
+        ("git.corp.example/team/none/secret", false, DirectFaultKind::LoginNeeded),
+        ("git.corp.example/team/none/secret/more", false, DirectFaultKind::LoginNeeded),
+        ("git.corp.example/team/none/open", true, DirectFaultKind::LoginNeeded),
+    ] {
+        let of = ModuleVersion::parse(module, "v1.0.0").expect("a version");
+        let errand = DirectErrand { private: errand };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        for wanted in
+            [Wanted::List(of.module().clone()), Wanted::Object { of: of.clone(), kind: ObjectKind::Info }]
+        {
+            let refusal = direct.small(&wanted, errand, deadline).await.expect_err("there is nothing");
+            assert_eq!(kind(&refusal), Some(expected), "{module} {wanted:?} {refusal:?}");
+        }
+        let refusal = direct.zip(&of, errand).await.expect_err("there is nothing");
+        assert_eq!(kind(&refusal), Some(expected), "{module} {refusal:?}");
     }
 }
 

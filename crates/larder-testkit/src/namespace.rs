@@ -15,6 +15,17 @@ const MARK: &str = "LARDER_TEST_NAMESPACE";
 const SCRIPT: &str = "ip link set lo up && mount --bind \"$1\" /etc/hosts && mount -t tmpfs tmpfs /run && mkdir -p /run/sshd \
                       && shift && exec \"$@\"";
 
+/// Reports whether this machine lets the calling test mount in a namespace of its own, and says so when it doesn't.
+pub fn mounts(test: &str) -> bool {
+    let tried =
+        Command::new("unshare").args(["-m", "sh", "-c", "mount -t tmpfs -o size=1m none /mnt"]).output();
+    let works = tried.is_ok_and(|output| output.status.success());
+    if !works {
+        settings::skipped(test, "this machine permits no mount in a private namespace (unshare -m)");
+    }
+    works
+}
+
 /// Reports whether the calling test runs inside; when it doesn't, runs it inside and fails if it fails there.
 ///
 /// `test` is its full name (`module::function`). Says so and does nothing where the machine has no namespaces.

@@ -99,6 +99,26 @@ fn a_version_is_of_one_commit_even_if_its_tag_moves_between_its_files() {
 }
 
 #[test]
+fn a_netrc_line_is_a_login_even_for_a_forge_that_asks_for_none() {
+    for (password, list, absent) in [("canary", 200, 404), ("canary-old", 502, 502), ("", 403, 403)] {
+        let forge = forge();
+        forge.protect("git.corp.example/team", "robot", "canary", Strangers::Denied);
+        let prepared = larder(&forge, "");
+        let line = match password {
+            "" => "machine elsewhere.example login robot password canary\n".to_owned(),
+            _ => format!("machine {} login robot password {password}\n", forge.address()),
+        };
+        fs_err::write(prepared.folder().join("home/.netrc"), line).expect("a temporary folder");
+        let running = prepared.start();
+        let (status, text) = said(&running, &format!("/{LIB}/@v/list"));
+        assert_eq!(status, list, "{password}: {text}");
+        let (status, text) = said(&running, "/git.corp.example/team/none/@v/list");
+        assert_eq!(status, absent, "{password}: {text}");
+        assert!(!running.log().concat().contains("canary"));
+    }
+}
+
+#[test]
 fn what_is_wrong_is_said_and_has_its_status() {
     let forge = forge();
     let list = format!("/{LIB}/@v/list");

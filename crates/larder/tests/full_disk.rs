@@ -5,24 +5,12 @@
 //! `/proc/<id>/root`. Where the machine doesn't permit that, the tests say so and don't run.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use larder_testkit::{BuiltModule, FakeUpstream, LarderProcess, ModuleBuilder, Rng, Scenario, settings};
+use larder_testkit::{BuiltModule, FakeUpstream, LarderProcess, ModuleBuilder, Rng, Scenario, namespace};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_larder");
 const MIB: usize = 1 << 20;
-
-/// Reports whether this machine lets us mount in a namespace of our own.
-fn permitted(test: &str) -> bool {
-    let tried =
-        Command::new("unshare").args(["-m", "sh", "-c", "mount -t tmpfs -o size=1m none /mnt"]).output();
-    let works = tried.as_ref().is_ok_and(|output| output.status.success());
-    if !works {
-        settings::skipped(test, "this machine permits no mount in a private namespace (unshare -m)");
-    }
-    works
-}
 
 /// Starts Larder with its data on a tmpfs of these options; `mountpoint` must exist.
 fn start_on_tmpfs(scene: &Scenario, options: &str) -> (LarderProcess, PathBuf) {
@@ -130,7 +118,7 @@ fn nothing_staged(inside: &Path) {
 
 #[test]
 fn a_full_disk() {
-    if !permitted("a_full_disk") {
+    if !namespace::mounts("a_full_disk") {
         return;
     }
     let scene = Scenario::new(BINARY, FakeUpstream::new());
@@ -152,7 +140,7 @@ fn a_full_disk() {
 
 #[test]
 fn a_disk_without_inodes() {
-    if !permitted("a_disk_without_inodes") {
+    if !namespace::mounts("a_disk_without_inodes") {
         return;
     }
     let scene = Scenario::new(BINARY, FakeUpstream::new());
@@ -178,7 +166,7 @@ fn remove_fillers(folder: &Path) {
 
 #[test]
 fn a_disk_that_is_full_at_the_start() {
-    if !permitted("a_disk_that_is_full_at_the_start") {
+    if !namespace::mounts("a_disk_that_is_full_at_the_start") {
         return;
     }
     let scene = Scenario::new(BINARY, FakeUpstream::new());

@@ -2,13 +2,12 @@
 //! is answered, nothing is corrupt, nothing keeps running.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use larder_testkit::git_server::{GitFault, Stage};
 use larder_testkit::git_stage::{GitStage, HOST};
 use larder_testkit::watch::{eventually, listing, processes_about, script};
-use larder_testkit::{Commit, Larder, LarderProcess, Rng, settings};
+use larder_testkit::{Commit, Larder, LarderProcess, Rng, namespace, settings};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_larder");
 const MIB: usize = 1 << 20;
@@ -248,20 +247,9 @@ fn the_connection_ends_in_the_middle_of_a_fetch() {
     nothing_half(larder.data());
 }
 
-/// Reports whether this machine lets us mount in a namespace of our own.
-fn permitted(test: &str) -> bool {
-    let tried =
-        Command::new("unshare").args(["-m", "sh", "-c", "mount -t tmpfs -o size=1m none /mnt"]).output();
-    let works = tried.as_ref().is_ok_and(|output| output.status.success());
-    if !works {
-        settings::skipped(test, "this machine permits no mount in a private namespace (unshare -m)");
-    }
-    works
-}
-
 #[test]
 fn the_disk_is_full_in_the_middle_of_a_fetch() {
-    if !permitted("the_disk_is_full_in_the_middle_of_a_fetch") {
+    if !namespace::mounts("the_disk_is_full_in_the_middle_of_a_fetch") {
         return;
     }
     let stage = GitStage::new(BINARY);

@@ -164,7 +164,9 @@ impl Job {
             }
             _ => DirectFaultKind::Broken,
         };
-        DirectError::new(kind, format!("the zip of {} can't be written: {error}", self.of))
+        // The error itself names a file of Larder's.
+        tracing::error!(%error, "the zip of {} can't be written", self.of);
+        DirectError::new(kind, format!("the zip of {} can't be written: {}", self.of, error.kind()))
     }
 }
 

@@ -228,11 +228,12 @@ pub(super) fn commit_reference(hash: &str) -> String {
     format!("refs/larder/c/{hash}")
 }
 
-/// Turns an I/O error of the mirrors' folder into a failure.
+/// Turns an I/O error of the mirrors' folder into a failure. Where the folder is concerns the log, not those who asked.
 pub(super) fn storage_fault(what: &str, error: &io::Error) -> DirectError {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let kind = if full { DirectFaultKind::StorageFull } else { DirectFaultKind::Broken };
-    DirectError::new(kind, format!("could not {what}: {error}"))
+    tracing::error!(%error, "could not {what}");
+    DirectError::new(kind, format!("could not {what}: {}", error.kind()))
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = fs_err::DirEntry> {

@@ -182,7 +182,7 @@ impl Mirrors {
         let Remote { address, place } = remote;
         let configuration = self.configuration().await?;
         self.check_protocol(address, place, &configuration).await?;
-        check_version(remote, configuration.version)?;
+        check_pins(remote, &configuration)?;
         let authorities = if configuration.own_authorities { None } else { self.authorities()? };
         let contact = Contact {
             address,
@@ -263,7 +263,8 @@ impl Mirrors {
         match lock_soon(&file) {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
-                let text = format!("another process uses the mirrors in {}", folder.display());
+                tracing::error!("another process uses the mirrors in {}", folder.display());
+                let text = "another process uses Larder's mirrors";
                 return Err(DirectError::new(DirectFaultKind::Broken, text));
             }
             Err(std::fs::TryLockError::Error(error)) => return Err(fault(error)),
@@ -299,9 +300,10 @@ fn lock_soon(file: &std::fs::File) -> Result<(), std::fs::TryLockError> {
     file.try_lock()
 }
 
-/// Refuses a git that is too old for how it is run. One that doesn't say its version is believed to be new.
-fn check_version(remote: &Remote, version: (u32, u32)) -> Result<(), DirectError> {
-    let (major, minor) = version;
+/// Refuses a git that is too old for how it is run, and one that can't be held to addresses that were checked. One that doesn't say its
+/// version is believed to be new.
+fn check_pins(remote: &Remote, configuration: &OperatorConfiguration) -> Result<(), DirectError> {
+    let version @ (major, minor) = configuration.version;
     let shown = remote.address.shown();
     if version != (0, 0) && version < OLDEST {
         let text = format!(
@@ -315,6 +317,13 @@ fn check_version(remote: &Remote, version: (u32, u32)) -> Result<(), DirectError
             "{shown} is not asked: git {major}.{minor} can't be held to the address that was checked; git {}.{} can, or name \
              the host in a route",
             PINNING.0, PINNING.1
+        );
+        return Err(DirectError::new(DirectFaultKind::Refused, text));
+    }
+    if !remote.place.pinned.is_empty() && configuration.own_proxy {
+        let text = format!(
+            "{shown} is not asked: the proxy in git's configuration would look up its address, which was checked; name the \
+             host in a route"
         );
         return Err(DirectError::new(DirectFaultKind::Refused, text));
     }

@@ -23,6 +23,8 @@ pub(super) struct OperatorConfiguration {
     pub(super) allowed: Vec<String>,
     /// Own certificate authorities are configured for https.
     pub(super) own_authorities: bool,
+    /// A forward proxy is configured (`http.proxy`, `http.URL.proxy`), which looks hosts up by itself.
+    pub(super) own_proxy: bool,
     /// The first two numbers of git's version; zeros if it says none.
     pub(super) version: (u32, u32),
 }
@@ -46,7 +48,7 @@ impl Operator {
         {
             return Ok(configuration.clone());
         }
-        let expression = r"^(core\.sshcommand|protocol\..*\.allow|url\..*\.insteadof|http\..*sslcainfo)$";
+        let expression = r"^(core\.sshcommand|protocol\..*\.allow|url\..*\.insteadof|http\..*sslcainfo|(http|remote)\.(.*\.)?proxy)$";
         let job = commands.configured(folder, &["config", "--includes", "-z", "--get-regexp", expression]);
         let done = runner.run(job, Output::Memory(LIMIT)).await?;
         // Status 1 is git's way to say that there is nothing of the sort.
@@ -82,6 +84,9 @@ fn read(text: &str) -> OperatorConfiguration {
             configuration.own_ssh = true;
         } else if lower.starts_with("url.") {
             configuration.rewrites = true;
+        } else if lower.ends_with(".proxy") {
+            // An empty one means that there is none.
+            configuration.own_proxy |= !value.is_empty();
         } else if lower.starts_with("http.") {
             configuration.own_authorities = true;
         } else if let Some(protocol) =
@@ -121,9 +126,19 @@ mod tests {
             rewrites: true,
             allowed: vec!["file".into()],
             own_authorities: true,
+            own_proxy: false,
             version: (0, 0),
         };
         assert_eq!(read(text), expected);
+        for (text, own_proxy) in [
+            ("http.proxy\nhttp://p:3128\0", true),
+            ("http.https://h/.proxy\nsocks5h://p\0", true),
+            ("remote.origin.proxy\nhttp://p\0", true),
+            ("http.proxy\n\0", false),
+        ] {
+            let expected = OperatorConfiguration { own_proxy, ..OperatorConfiguration::default() };
+            assert_eq!(read(text), expected, "{text}");
+        }
         assert_eq!(read(""), OperatorConfiguration::default());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use larder_upstream::DirectFaultKind;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex as AsyncMutex, RwLock};
 
 use super::address::{Address, Scheme};
 use super::fetch::Queue;
@@ -37,11 +37,14 @@ pub(super) struct State {
     place: Mutex<Option<RepositoryPlace>>,
     /// Where redirects led, and when.
     moved: Mutex<Option<(Instant, Remote)>>,
+    /// Its root is private, so redirects lead to hosts that are named for it only.
     private: bool,
     pub(super) listing: Listing,
     pub(super) queue: Queue,
     /// Read by whoever uses the mirror, written by who throws it away.
     pub(super) in_use: Arc<RwLock<()>>,
+    /// Held by who gives a commit its name and by who sweeps: a lock file of git's may be a leftover or in use.
+    pub(super) naming: Arc<AsyncMutex<()>>,
     times: Mutex<HashMap<Box<str>, i64>>,
     touched: Mutex<Option<Instant>>,
 }
@@ -70,6 +73,7 @@ impl State {
             listing: Listing::default(),
             queue: Queue::default(),
             in_use: Arc::default(),
+            naming: Arc::default(),
             times: Mutex::default(),
             touched: Mutex::default(),
         }
@@ -211,12 +215,18 @@ impl Repository {
             (meaning, Some(_)) => meaning.words(has_login).to_owned(),
         };
         let kind = match done.status.code() {
-            Some(_) => meaning.kind(has_login, self.state.private && !known),
+            Some(_) => meaning.kind(has_login),
             None => DirectFaultKind::Broken,
         };
         let mut failure = fail(meaning, kind, what);
-        let secrets: Vec<&str> = login.iter().map(|(_, password)| password.as_str()).collect();
+        // Where the mirrors lie is nobody's business either.
+        let folder = self.mirrors.settings.mirrors.to_string_lossy();
+        let mut secrets: Vec<&str> = login.iter().map(|(_, password)| password.as_str()).collect();
+        secrets.push(&folder);
         failure.error.said = said::quotation(&done.stderr, &secrets);
+        if meaning == Meaning::NoRepository && kind == DirectFaultKind::Absent && !known {
+            failure.error = failure.error.hidden();
+        }
         failure
     }
 }

@@ -46,6 +46,8 @@ pub(super) enum Meaning {
     NoShallow,
     /// The folder that was asked for is not in the commit.
     NoFiles,
+    /// The commit has names or entries in it that git packs for nobody.
+    NoTree,
     /// The mirror on disk is damaged.
     Damaged,
     /// The reference led to a commit when it was listed, and leads to another one now.
@@ -62,10 +64,10 @@ pub(super) enum Meaning {
 
 impl Meaning {
     /// Returns the sort of failure that it is for whoever asked. `login` says that credentials were sent.
-    pub(super) fn kind(self, login: bool, hidden_is_possible: bool) -> DirectFaultKind {
+    pub(super) fn kind(self, login: bool) -> DirectFaultKind {
         match self {
-            Self::NoRepository if hidden_is_possible => DirectFaultKind::LoginNeeded,
             Self::NoRepository | Self::NoRevision | Self::Vanished | Self::NoFiles => DirectFaultKind::Absent,
+            Self::NoTree => DirectFaultKind::Invalid,
             Self::LoginWanted if login => DirectFaultKind::CredentialsRefused,
             Self::LoginWanted => DirectFaultKind::LoginNeeded,
             Self::LoginRefused => DirectFaultKind::CredentialsRefused,
@@ -105,6 +107,7 @@ impl Meaning {
             Self::NoRevision | Self::Vanished => "there is no such revision",
             Self::NoShallow => "the server can't send single commits",
             Self::NoFiles => "there is no such folder",
+            Self::NoTree => "git doesn't pack files of such names",
             Self::Damaged => "the mirror is damaged",
             Self::Flood => "it said too much",
             Self::TooLarge => "it is larger than one repository may be",
@@ -130,6 +133,12 @@ const TABLE: &[(&[&str], Meaning)] = &[
     (&["file too large"], Meaning::TooLarge),
     (&["died of signal 25"], Meaning::TooLarge),
     (&["did not match any files"], Meaning::NoFiles),
+    // Said of what is in a commit, whose bytes are what the forge has: it stays so for ever.
+    (&["error: invalid path '"], Meaning::NoTree),
+    (&["empty filename in tree entry"], Meaning::NoTree),
+    (&["malformed mode in tree entry"], Meaning::NoTree),
+    (&["too-short tree object"], Meaning::NoTree),
+    (&["too-short tree file"], Meaning::NoTree),
     // ssh speaks before git does.
     (&["host key verification failed"], Meaning::HostKey),
     (&["remote host identification has changed"], Meaning::HostKey),
@@ -286,7 +295,10 @@ pub(super) fn meaning(stderr: &str) -> Meaning {
     let found = TABLE.iter().find(|(parts, meaning)| {
         fits(
             parts,
-            matches!(meaning, Meaning::DiskFull | Meaning::TooLarge | Meaning::Damaged | Meaning::NoFiles),
+            matches!(
+                meaning,
+                Meaning::DiskFull | Meaning::TooLarge | Meaning::Damaged | Meaning::NoFiles | Meaning::NoTree
+            ),
         )
     });
     found.map_or(Meaning::Unknown, |(_, meaning)| *meaning)

@@ -148,10 +148,12 @@ impl Repository {
         let done = self.run_network(Some(into), remote, arguments, Output::Memory(SAID)).await?;
         let (whole, limit) = (self.state.mirror.clone(), self.mirrors.settings.repository_limit);
         let success = done.is_success();
+        let naming = Arc::clone(&self.state.naming);
         let size = tokio::task::spawn_blocking(move || {
             let size = super::disk::size_of(&whole.folder);
             if !success {
                 // It may be large, and the disk may be full.
+                let _naming = naming.blocking_lock();
                 whole.sweep();
             }
             size
@@ -180,9 +182,11 @@ impl Repository {
         self.mirrors.ready_folder()?;
         let used = Arc::clone(&self.state.in_use).read_owned().await;
         let (mirror, shown) = (self.state.mirror.clone(), self.url());
+        let naming = Arc::clone(&self.state.naming).lock_owned().await;
         blocking(move || {
             mirror.create(&shown, digits == 64)?;
             mirror.sweep();
+            drop(naming);
             Ok(())
         })
         .await?;
@@ -247,6 +251,7 @@ impl Repository {
     pub(super) async fn name(&self, mirror: &Mirror, hash: &str) -> Result<(), DirectError> {
         let reference = commit_reference(hash);
         let arguments = ["update-ref", "--end-of-options", &reference, hash];
+        let _naming = self.state.naming.lock().await;
         let done = self.run_in(mirror, &arguments, Vec::new(), Output::Memory(SAID)).await?;
         if done.is_success() {
             return Ok(());

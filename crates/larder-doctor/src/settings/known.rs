@@ -157,7 +157,7 @@ mod tests {
         for (name, expected) in [
             ("GONOSUMCHECK", Some("GONOSUMDB")),
             ("GONOPRIVATE", Some("GOPRIVATE")),
-            ("GOPROXIE", Some("GOPROXY")),
+            ("GOPROXYS", Some("GOPROXY")),
             ("goproxy", Some("GOPROXY")),
             ("GO_PROXY", Some("GOPROXY")),
             ("GO11MODULE", Some("GO111MODULE")),

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use larder_upstream::{ForwardProxy, ForwardProxySettings};
+
 use super::NetworkSettings;
 use crate::System;
 
@@ -28,6 +30,26 @@ const AUTHORITY_FILES: &[&str] = &[
 ];
 
 const AUTHORITY_FOLDERS: &str = "/etc/ssl/certs:/etc/pki/tls/certs";
+
+impl NetworkSettings {
+    /// Returns the rule by which requests go through a forward proxy, as Go's HTTP client reads the variables.
+    ///
+    /// In a CGI program Go does not use `HTTP_PROXY`, which a client's header could set there.
+    #[must_use]
+    pub fn forward_proxy(&self) -> ForwardProxy {
+        let value = |names: [&str; 2]| {
+            let found =
+                names.iter().find_map(|name| self.proxy_variables.iter().find(|(known, _)| known == name));
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let in_cgi = self.proxy_variables.iter().any(|(name, _)| name == "REQUEST_METHOD");
+        ForwardProxy::new(&ForwardProxySettings {
+            http: if in_cgi { String::new() } else { value(["HTTP_PROXY", "http_proxy"]) },
+            https: value(["HTTPS_PROXY", "https_proxy"]),
+            none: value(["NO_PROXY", "no_proxy"]),
+        })
+    }
+}
 
 /// Reads all of it; of the hosts file, the lines for hosts that `lists` name.
 pub(super) fn read(system: &System, lists: [&str; 2]) -> NetworkSettings {

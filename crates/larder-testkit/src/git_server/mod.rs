@@ -163,16 +163,24 @@ impl GitServer {
     }
 
     fn start_at(port: u16, plain: u16, hosts: &[&str]) -> Self {
+        Self::start_on(Ipv4Addr::LOCALHOST, (port, plain), hosts, &Authority::new("Example Corp Authority"))
+    }
+
+    /// Starts one on an address and two ports of this machine, its certificate signed by an authority that others use too.
+    pub fn start_on(
+        address: Ipv4Addr,
+        (port, plain): (u16, u16),
+        hosts: &[&str],
+        authority: &Authority,
+    ) -> Self {
         let folder = TempDir::with_prefix("larder-forge-").expect("a temporary folder");
         let root = folder.path().join("repositories");
         fs_err::create_dir_all(&root).expect("a temporary folder");
-        let authority = Authority::new("Example Corp Authority");
         authority.write(&folder.path().join("ca.pem"));
         let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         names.extend(hosts.iter().map(|host| (*host).to_owned()));
         let tls = authority.server(&names);
-        let bind =
-            |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("loopback has this port free");
+        let bind = |port| TcpListener::bind((address, port)).expect("the address has this port free");
         let (listener, plain) = (bind(port), bind(plain));
         let address = |listener: &TcpListener| listener.local_addr().expect("a bound socket has an address");
         let (address, plain_address) = (address(&listener), address(&plain));

@@ -165,7 +165,8 @@ fn passed_on(config: &Config, environment: &Environment) -> Vec<(OsString, OsStr
 
 /// Returns who Larder is towards forges that are asked over https.
 ///
-/// The user's own netrc file is found by git itself; only one that `NETRC` names has to be read for it.
+/// git would read the user's own netrc file too, but sends what is in it only when it is asked to log in, and some forges tell strangers that
+/// there is nothing. It also wouldn't find the file that `NETRC` names.
 fn tokens(config: &Config, environment: &Environment, problems: &mut Vec<Problem>) -> Vec<HostToken> {
     let mut tokens = Vec::new();
     for entry in &config.credentials {
@@ -182,11 +183,15 @@ fn tokens(config: &Config, environment: &Environment, problems: &mut Vec<Problem
             Err(what) => problems.push(Problem::new("credential", entry.origin.clone(), what)),
         }
     }
-    if config.go_setting("GOAUTH") != "off" && !config.go_setting("NETRC").is_empty() {
+    if config.go_setting("GOAUTH") != "off" {
         let netrc = Credentials::new().with_netrc(&super::netrc(config, environment));
         for (host, credential) in netrc.netrc_logins() {
             let is_new = !tokens.iter().any(|token| token.host.eq_ignore_ascii_case(host));
             if let (Credential::Basic { user, password }, true) = (credential, is_new) {
+                // git knows quotes in a netrc file, the go command doesn't.
+                if [user, password].iter().any(|word| word.reveal().contains(['"', '\\'])) {
+                    continue;
+                }
                 let (host, user) = (host.to_owned(), user.reveal().to_owned());
                 tokens.push(HostToken { host, user, secret: password.clone() });
             }

@@ -231,13 +231,12 @@ fn what_is_quoted_is_short_printable_and_without_secrets() {
 
 #[test]
 fn absence_is_only_what_a_forge_says_to_somebody_it_knows() {
-    assert_eq!(Meaning::NoRepository.kind(false, true), DirectFaultKind::LoginNeeded);
-    assert_eq!(Meaning::NoRepository.kind(true, false), DirectFaultKind::Absent);
-    assert_eq!(Meaning::LoginWanted.kind(false, false), DirectFaultKind::LoginNeeded);
-    assert_eq!(Meaning::LoginWanted.kind(true, false), DirectFaultKind::CredentialsRefused);
+    assert_eq!(Meaning::NoRepository.kind(true), DirectFaultKind::Absent);
+    assert_eq!(Meaning::LoginWanted.kind(false), DirectFaultKind::LoginNeeded);
+    assert_eq!(Meaning::LoginWanted.kind(true), DirectFaultKind::CredentialsRefused);
     for meaning in
         [Meaning::NoHost, Meaning::Tls, Meaning::BrokenOff, Meaning::HostKey, Meaning::ServerTrouble]
     {
-        assert_eq!(meaning.kind(false, true), DirectFaultKind::Unreachable);
+        assert_eq!(meaning.kind(false), DirectFaultKind::Unreachable);
     }
 }
