@@ -1,8 +1,34 @@
 //! Reading what somebody pasted: escapes and prefixes away, then the grammar of the go command's errors, into symptoms.
+//!
+//! The grammar is that of catalogue section 2, not a list of sentences: requests, their answers, sockets, hashes, runs of git,
+//! files, and only then fixed words. Memory is bounded by the number of different errors that are kept.
 
+mod blocks;
+mod files;
+mod hints;
+mod lines;
+mod message;
+mod network;
+mod phrases;
+mod places;
+mod prefixes;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
 use std::io::BufRead;
 
-use crate::symptom::Symptom;
+use crate::symptom::{Symptom, Trouble};
+use crate::{Facts, GoVersion};
+use blocks::Blocks;
+pub use hints::setting;
+use lines::Lines;
+use message::Understood;
+
+/// How many symptoms, settings and riddles are kept.
+const SYMPTOMS: usize = 500;
+const SETTINGS: usize = 200;
+const RIDDLES: usize = 50;
 
 /// What a log says.
 #[derive(Debug, Default)]
@@ -10,11 +36,23 @@ pub struct LogFacts {
     /// What went wrong.
     pub symptoms: Vec<Symptom>,
     /// The client's version, if a line says it.
-    pub go: Option<crate::GoVersion>,
+    pub go: Option<GoVersion>,
     /// Settings and commands that a line shows, with the line's number.
     pub seen_settings: Vec<(usize, String)>,
     /// Lines of the go command that look like a failure and that nobody understands.
     pub unexplained: Vec<String>,
+}
+
+impl LogFacts {
+    /// Adds what the log says to what is known otherwise.
+    #[must_use]
+    pub fn into_facts(self, mut facts: Facts) -> Facts {
+        facts.symptoms.extend(self.symptoms);
+        facts.seen_settings.extend(self.seen_settings);
+        facts.unexplained.extend(self.unexplained);
+        facts.go = self.go.or(facts.go);
+        facts
+    }
 }
 
 /// Reads a log, line by line, in bounded memory.
@@ -22,6 +60,82 @@ pub struct LogFacts {
 /// # Errors
 ///
 /// Returns an error if the log can't be read.
-pub fn read(_log: impl BufRead) -> std::io::Result<LogFacts> {
-    Ok(LogFacts::default())
+pub fn read(log: impl BufRead) -> std::io::Result<LogFacts> {
+    let mut lines = Lines::new(log);
+    let mut blocks = Blocks::default();
+    let mut collected = Collected::default();
+    while lines.next(|number, line| {
+        collected.note(number, line);
+        blocks.feed(number, line, |found| collected.add(found));
+    })? {}
+    blocks.end(|found| collected.add(found));
+    collected.facts.symptoms.sort_by_key(|symptom| match symptom.source {
+        crate::Source::Log { line } => line,
+        crate::Source::Probe { .. } => 0,
+    });
+    Ok(collected.facts)
+}
+
+#[derive(Default)]
+struct Collected {
+    facts: LogFacts,
+    known: HashSet<String>,
+    sure_of_client: u8,
+}
+
+impl Collected {
+    /// Keeps an error, unless the same was said before.
+    fn add(&mut self, found: Understood) {
+        let symptom = found.symptom;
+        if found.score == 0 {
+            if symptom.text.starts_with("go: ")
+                && self.facts.unexplained.len() < RIDDLES
+                && !self.facts.unexplained.contains(&symptom.text)
+            {
+                self.facts.unexplained.push(symptom.text);
+            }
+            return;
+        }
+        if self.facts.symptoms.len() < SYMPTOMS && self.known.insert(identity(&symptom)) {
+            self.facts.symptoms.push(symptom);
+        }
+    }
+
+    /// Keeps what a line shows besides errors.
+    fn note(&mut self, number: usize, line: &str) {
+        if line.len() > 4096 {
+            return;
+        }
+        if line.contains("go") || line.contains("GO") {
+            if let Some((sure, version)) = hints::client(line)
+                && sure > self.sure_of_client
+            {
+                self.sure_of_client = sure;
+                self.facts.go = Some(version);
+            }
+        }
+        if self.facts.seen_settings.len() < SETTINGS
+            && hints::maybe(line)
+            && let Some(seen) = hints::seen(prefixes::stripped(line).text)
+            && !self.facts.seen_settings.iter().any(|(_, known)| known == seen)
+        {
+            self.facts.seen_settings.push((number, seen.to_owned()));
+        }
+    }
+}
+
+/// What makes two errors the same: all but the local port of a connection.
+fn identity(symptom: &Symptom) -> String {
+    let text = match symptom.text.split_once("->") {
+        Some((before, after)) => {
+            format!("{}->{after}", before.trim_end_matches(|char: char| char.is_ascii_digit()))
+        }
+        None => symptom.text.clone(),
+    };
+    match &symptom.trouble {
+        // The hashes stand below the text.
+        Trouble::Mismatch { downloaded, expected, .. } => format!("{text} {downloaded} {expected}"),
+        Trouble::Command { .. } => format!("{text} {}", symptom.detail.first().map_or("", String::as_str)),
+        _ => text,
+    }
 }

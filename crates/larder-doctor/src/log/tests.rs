@@ -1,0 +1,243 @@
+//! The reader as a whole: what people paste, and what has to be read from it.
+
+use super::read;
+use crate::symptom::{Endpoint, Stage, Symptom, Trouble};
+
+fn symptoms(log: &str) -> Vec<Symptom> {
+    read(log.as_bytes()).expect("memory can be read").symptoms
+}
+
+fn one(log: &str) -> Symptom {
+    let mut found = symptoms(log);
+    assert_eq!(found.len(), 1, "{log}\n{found:#?}");
+    found.remove(0)
+}
+
+fn no_such_host(host: &str, server: Option<&str>) -> Trouble {
+    Trouble::NoSuchHost { host: host.to_owned(), server: server.map(str::to_owned) }
+}
+
+#[test]
+fn a_name_without_address_in_every_dress() {
+    let line = r#"go: example.com/m@v1.0.0: Get "https://proxy.example.com/example.com/m/@v/v1.0.0.info": dial tcp: lookup proxy.example.com on 127.0.0.53:53: no such host"#;
+    let wanted = no_such_host("proxy.example.com", Some("127.0.0.53:53"));
+    let json = serde_json::json!({"log": format!("{line}\n"), "stream": "stderr"}).to_string();
+    let hard: Vec<String> =
+        line.as_bytes().chunks(80).map(|chunk| String::from_utf8_lossy(chunk).into_owned()).collect();
+    let soft = line.replace("lookup proxy", "lookup\nproxy").replace(": Get", ":\nGet");
+    for log in [
+        line.to_owned(),
+        format!(
+            "2026-01-01T00:00:00.0000000Z {line}\r\n2026-01-01T00:00:00.0000000Z ##[error]Process completed with exit code 1.\r\n"
+        ),
+        format!(
+            "#12 3.456 {line}\n#12 ERROR: process \"/bin/sh -c go mod download\" did not complete successfully: exit code: 1\n------\n > [build 4/6] RUN go mod download:\n3.456 {line}\n------"
+        ),
+        format!("web-1  | {line}"),
+        format!("> {line}"),
+        format!("    {line}"),
+        format!("\u{1b}[31m{line}\u{1b}[0m"),
+        format!("[Error - 12:00:00 PM] err: exit status 1: stderr: {line}"),
+        json,
+        hard.join("\n"),
+        soft,
+        format!("Jan  2 15:04:05 ci dockerd[12]: {line}"),
+        format!(
+            "ERROR: An error occurred during the fetch of repository 'com_example_m':\n   Traceback (most recent call last):\nError in fail: failed to fetch com_example_m: {line}"
+        ),
+    ] {
+        let found = symptoms(&log);
+        assert_eq!(found.first().map(|symptom| &symptom.trouble), Some(&wanted), "{log}\n{found:#?}");
+        assert_eq!(found.len(), 1, "{log}\n{found:#?}");
+        assert_eq!(found[0].module.as_deref(), Some("example.com/m"), "{log}");
+        assert_eq!(found[0].version.as_deref(), Some("v1.0.0"), "{log}");
+        assert_eq!(found[0].stage, Stage::Proxy(Endpoint::Info), "{log}");
+    }
+    let cut = one(&line[60..]);
+    assert_eq!(cut.trouble, wanted);
+}
+
+#[test]
+fn sockets_of_three_systems() {
+    for (words, wanted) in [
+        ("dial tcp: lookup p: no such host", no_such_host("p", None)),
+        ("dial tcp: lookup p: getaddrinfow: No such host is known.", no_such_host("p", None)),
+        (
+            "dial tcp: lookup p on 10.0.0.1:53: server misbehaving",
+            Trouble::ResolverError { host: "p".to_owned(), server: Some("10.0.0.1:53".to_owned()) },
+        ),
+        (
+            "dial tcp: lookup p on 10.0.0.1:53: read udp 10.0.0.2:4242->10.0.0.1:53: i/o timeout",
+            Trouble::ResolverTimeout { host: "p".to_owned(), server: Some("10.0.0.1:53".to_owned()) },
+        ),
+        (
+            "dial tcp: lookup p on [::1]:53: read udp [::1]:4242->[::1]:53: read: connection refused",
+            Trouble::ResolverUnreachable {
+                host: "p".to_owned(),
+                server: Some("[::1]:53".to_owned()),
+                text: "read udp [::1]:4242->[::1]:53: read: connection refused".to_owned(),
+            },
+        ),
+        (
+            "dial tcp 192.0.2.1:443: i/o timeout",
+            Trouble::ConnectTimeout { address: "192.0.2.1:443".to_owned() },
+        ),
+        (
+            "dial tcp 192.0.2.1:443: connectex: A connection attempt failed because the connected party did not properly respond after a period of time, or established connection failed because connected host has failed to respond.",
+            Trouble::ConnectTimeout { address: "192.0.2.1:443".to_owned() },
+        ),
+        (
+            "dial tcp [::1]:443: connect: connection refused",
+            Trouble::ConnectRefused { address: "[::1]:443".to_owned() },
+        ),
+        (
+            "dial tcp 127.0.0.1:443: connectex: No connection could be made because the target machine actively refused it.",
+            Trouble::ConnectRefused { address: "127.0.0.1:443".to_owned() },
+        ),
+        (
+            "read tcp 10.0.0.2:4242->192.0.2.1:443: read: connection reset by peer",
+            Trouble::Reset { address: Some("192.0.2.1:443".to_owned()), handshake: true },
+        ),
+        (
+            "read tcp 10.0.0.2:4242->192.0.2.1:443: wsarecv: An existing connection was forcibly closed by the remote host.",
+            Trouble::Reset { address: Some("192.0.2.1:443".to_owned()), handshake: true },
+        ),
+        (
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            Trouble::UnknownAuthority { text: "certificate signed by unknown authority".to_owned() },
+        ),
+        (
+            "x509: \u{201c}p\u{201d} certificate is not trusted",
+            Trouble::UnknownAuthority { text: "\"p\" certificate is not trusted".to_owned() },
+        ),
+        (
+            "x509: \u{201c}p\u{201d} certificate is not standards compliant",
+            Trouble::BadCertificate { text: "\"p\" certificate is not standards compliant".to_owned() },
+        ),
+        (
+            "tls: failed to verify certificate: x509: certificate is valid for a.example.com, *.b.example.com, not p",
+            Trouble::WrongName {
+                valid_for: "a.example.com, *.b.example.com".to_owned(),
+                wanted: "p".to_owned(),
+            },
+        ),
+        (
+            "x509: certificate has expired or is not yet valid: current time 2026-01-02T00:00:00Z is after 2025-01-01T00:00:00Z",
+            Trouble::NotInValidity {
+                now: "2026-01-02T00:00:00Z".to_owned(),
+                limit: "2025-01-01T00:00:00Z".to_owned(),
+                after: true,
+            },
+        ),
+        ("remote error: tls: handshake failure", Trouble::TlsAlert { text: "handshake failure".to_owned() }),
+        ("http: server gave HTTP response to HTTPS client", Trouble::NotTls { http: true }),
+        ("EOF", Trouble::ClosedEarly { handshake: true }),
+        ("net/http: TLS handshake timeout", Trouble::HandshakeTimeout),
+        ("Forbidden", Trouble::ConnectDenied { code: Some(403), text: "Forbidden".to_owned() }),
+        (
+            "proxyconnect tcp: dial tcp 10.0.0.9:3128: connect: connection refused",
+            Trouble::ForwardProxy {
+                inner: Box::new(Trouble::ConnectRefused { address: "10.0.0.9:3128".to_owned() }),
+            },
+        ),
+        (
+            "proxyconnect tcp: tls: first record does not look like a TLS handshake",
+            Trouble::ForwardProxy { inner: Box::new(Trouble::NotTls { http: false }) },
+        ),
+    ] {
+        let found = one(&format!(
+            "go: m.example.com/m@v1.0.0: Get \"https://p/m.example.com/m/@v/v1.0.0.mod\": {words}\n"
+        ));
+        assert_eq!(found.trouble, wanted, "{words}");
+        assert_eq!(found.stage, Stage::Proxy(Endpoint::Mod), "{words}");
+        let old = one(&format!(
+            "go: m.example.com/m@v1.0.0: Get https://p/m.example.com/m/@v/v1.0.0.mod: {words}\n"
+        ));
+        assert_eq!(old.trouble, wanted, "unquoted: {words}");
+    }
+}
+
+#[test]
+fn answers_keep_what_the_server_said() {
+    let found = one(
+        "go: example.com/a@v1.0.0 requires\n\texample.com/b@v1.2.0: reading https://proxy.example.com/example.com/b/@v/v1.2.0.mod: 403 Forbidden\n\tserver response:\n\tblocked by policy\n\task security\n",
+    );
+    assert_eq!(found.trouble, Trouble::Status { code: 403 });
+    assert_eq!(found.required_by, ["example.com/a@v1.0.0"]);
+    assert_eq!(found.module.as_deref(), Some("example.com/b"));
+    assert_eq!(found.detail, ["server response:", "blocked by policy", "ask security"]);
+    let old = one(
+        "go: example.com/b@v1.2.0: unexpected status (https://proxy.example.com/example.com/b/@v/v1.2.0.info): 410 Gone",
+    );
+    assert_eq!(old.trouble, Trouble::Status { code: 410 });
+    assert_eq!(old.stage, Stage::Proxy(Endpoint::Info));
+}
+
+#[test]
+fn a_mismatch_is_one_symptom_with_both_hashes() {
+    let log = "verifying example.com/m@v1.0.0: checksum mismatch\n\tdownloaded: h1:AAAA=\n\tgo.sum:     h1:BBBB=\n\nSECURITY ERROR\nThis download does NOT match an earlier download recorded in go.sum.\nThe bits may have been replaced on the origin server, or an attacker may\nhave intercepted the download attempt.\n\nFor more information, see 'go help module-auth'.\n";
+    let found = one(log);
+    assert_eq!(
+        found.trouble,
+        Trouble::Mismatch {
+            go_mod: false,
+            downloaded: "h1:AAAA=".to_owned(),
+            expected: "h1:BBBB=".to_owned(),
+            by: "go.sum".to_owned()
+        }
+    );
+    assert!(found.says("earlier download recorded in go.sum"));
+    let prefixed: String = log.lines().map(|line| format!("2026-01-01T00:00:00.0Z {line}\n")).collect();
+    assert_eq!(one(&prefixed).trouble, found.trouble);
+    let flat: String = log.lines().map(|line| format!("{}\n\n", line.trim())).collect();
+    assert_eq!(one(&flat).trouble, found.trouble);
+}
+
+#[test]
+fn the_checksum_database_and_its_transport_are_told_apart() {
+    let found = one(
+        "go: example.com/m@v1.0.0: verifying module: example.com/m@v1.0.0: reading https://sum.example.com/lookup/example.com/m@v1.0.0: 404 Not Found\n\tserver response:\n\tnot found: example.com/m@v1.0.0: invalid version: git ls-remote -q origin in /tmp/gopath/pkg/mod/cache/vcs/1: exit status 128:\n\t\tfatal: could not read Username for 'https://example.com': terminal prompts disabled\n",
+    );
+    assert_eq!(found.stage, Stage::ChecksumDatabase("lookup".to_owned()));
+    assert_eq!(found.trouble, Trouble::Status { code: 404 });
+    assert!(found.says("could not read Username"));
+    let found = one(
+        "go: example.com/m@v1.0.0: verifying go.mod: example.com/m@v1.0.0/go.mod: open /root/go/pkg/sumdb/sum.example.com/latest: permission denied",
+    );
+    assert!(matches!(found.trouble, Trouble::FileTrouble { .. }), "{found:?}");
+    assert_eq!(found.stage, Stage::ModuleCache);
+}
+
+#[test]
+fn git_keeps_its_words_in_any_language() {
+    let found = one(
+        "go: git.corp.example/a/b@v1.0.0: invalid version: git ls-remote -q origin in /root/go/pkg/mod/cache/vcs/abc: exit status 128:\n\tfatal: could not read Username for 'https://git.corp.example': terminal prompts disabled\n\tConfirm the import path was entered correctly.\n",
+    );
+    assert_eq!(
+        found.trouble,
+        Trouble::Command { line: "git ls-remote -q origin".to_owned(), status: Some(128) }
+    );
+    assert_eq!(found.stage, Stage::VersionControl);
+    assert_eq!(found.module.as_deref(), Some("git.corp.example/a/b"));
+    let chinese = one(
+        "go: git.corp.example/a/b@v1.0.0: git fetch -f origin in /root/x: exit status 128:\n\t致命错误：无法读取远程仓库。\n\n\t请确认您有正确的访问权限并且仓库存在。\n",
+    );
+    assert_eq!(chinese.detail.len(), 2);
+}
+
+#[test]
+fn streams_that_alternate_don_t_mix() {
+    let log = "#12 1.1 go: example.com/a@v1.0.0: reading https://p/example.com/a/@v/v1.0.0.info: 403 Forbidden\n#13 1.1 go: example.com/b@v1.0.0: reading https://p/example.com/b/@v/v1.0.0.info: 404 Not Found\n#12 1.2 \tserver response: blocked\n#13 1.2 \tserver response: unknown\n";
+    let found = symptoms(log);
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].detail, ["server response: blocked"]);
+    assert_eq!(found[1].detail, ["server response: unknown"]);
+}
+
+#[test]
+fn quiet_logs_have_no_symptoms() {
+    let log = "go: downloading example.com/m v1.0.0\ngo: finding module for package example.com/m\nok  \texample.com/x\t0.1s\n--- PASS: TestTLS (0.1s)\ngo: added example.com/m v1.0.0\nmake: *** [build] Error 1\n";
+    let facts = read(log.as_bytes()).expect("memory can be read");
+    assert!(facts.symptoms.is_empty(), "{:#?}", facts.symptoms);
+    assert!(facts.unexplained.is_empty());
+}
