@@ -198,6 +198,72 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Returns Go's words for it, or nearly so, for what a probe met.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let on =
+            |server: &Option<String>| server.as_ref().map_or_else(String::new, |name| format!(" on {name}"));
+        match self {
+            Self::NoSuchHost { host, server } => format!("lookup {host}{}: no such host", on(server)),
+            Self::ResolverError { host, server } => {
+                format!("lookup {host}{}: server misbehaving", on(server))
+            }
+            Self::ResolverTimeout { host, server } => format!("lookup {host}{}: i/o timeout", on(server)),
+            Self::ResolverUnreachable { host, server, text } => {
+                format!("lookup {host}{}: {text}", on(server))
+            }
+            Self::Unroutable { address, text } => format!("dial tcp {address}: connect: {text}"),
+            Self::ConnectTimeout { address } => format!("dial tcp {address}: i/o timeout"),
+            Self::ConnectRefused { address } => format!("dial tcp {address}: connect: connection refused"),
+            Self::Reset { .. } => "read: connection reset by peer".to_owned(),
+            Self::ClosedEarly { .. } => "EOF".to_owned(),
+            Self::HandshakeTimeout => "net/http: TLS handshake timeout".to_owned(),
+            Self::WrongName { valid_for, wanted } if valid_for.is_empty() => {
+                format!("x509: certificate is not valid for any names, but wanted to match {wanted}")
+            }
+            Self::WrongName { valid_for, wanted } => {
+                format!("x509: certificate is valid for {valid_for}, not {wanted}")
+            }
+            Self::CommonNameOnly => {
+                "x509: certificate relies on legacy Common Name field, use SANs instead".to_owned()
+            }
+            Self::NotInValidity { now, limit, after } => format!(
+                "x509: certificate has expired or is not yet valid: current time {now} is {} {limit}",
+                if *after { "after" } else { "before" }
+            ),
+            Self::NotTls { http: true } => "http: server gave HTTP response to HTTPS client".to_owned(),
+            Self::NotTls { http: false } => "tls: first record does not look like a TLS handshake".to_owned(),
+            Self::ForwardProxy { inner } => format!("proxyconnect tcp: {}", inner.words()),
+            Self::ConnectDenied { text, .. } => text.clone(),
+            Self::Stalled { seconds, received } => {
+                format!("nothing came for {seconds} s after {received} bytes")
+            }
+            Self::Status { code } => format!("status {code}"),
+            Self::OtherVersion { got, wanted } => {
+                format!("proxy returned info for version {got} instead of requested version {wanted}")
+            }
+            Self::UnknownAuthority { text }
+            | Self::BadCertificate { text }
+            | Self::TlsAlert { text }
+            | Self::SocketDenied { text }
+            | Self::TooManyFiles { text }
+            | Self::NotHttp { text }
+            | Self::BodyBroken { text }
+            | Self::BadAnswer { text }
+            | Self::BadRedirect { text }
+            | Self::BadZip { text, .. }
+            | Self::FileTrouble { text, .. } => text.clone(),
+            Self::Mismatch { downloaded, expected, by, .. } => {
+                format!("checksum mismatch: downloaded {downloaded}, {by} {expected}")
+            }
+            Self::Command { line, status } => match status {
+                Some(status) => format!("{line}: exit status {status}"),
+                None => format!("{line}: could not run"),
+            },
+            Self::Said => String::new(),
+        }
+    }
+
     /// Returns what happened behind the forward proxy, if it did.
     #[must_use]
     pub fn innermost(&self) -> &Self {

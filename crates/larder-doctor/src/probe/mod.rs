@@ -1,6 +1,16 @@
 //! Probes: each layer by itself, from names to modules, as the go command would walk them.
 
+pub mod dns;
+mod errno;
+mod forward_proxy;
+mod open;
+mod tcp;
+pub mod tls;
 mod walk;
+mod wire;
+
+pub use open::{Network, Opened, Target, Wire, open};
+pub use wire::{Heard, Io};
 
 pub use walk::{Budget, Errand, Walked, walk};
 
@@ -70,9 +80,9 @@ pub struct HostProbe {
     pub port: u16,
     /// The forward proxy on the way, without its login.
     pub forward_proxy: Option<String>,
-    /// Each name server's answer, and the system's own.
+    /// Who said what about the name; about the forward proxy's name where there is one.
     pub dns: Vec<DnsProbe>,
-    /// Each address.
+    /// Each address, likewise.
     pub tcp: Vec<TcpProbe>,
     /// The handshake on the first address that answered.
     pub tls: Option<TlsProbe>,
@@ -86,10 +96,14 @@ pub struct HostProbe {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DnsProbe {
-    /// The server, or `system`.
+    /// The server (`192.0.2.53:53`), or `hosts file`.
     pub server: String,
-    /// `A` or `AAAA`; both for `system`.
+    /// The full name that was asked for, perhaps with a search domain.
+    pub name: String,
+    /// `A` or `AAAA`; both for the hosts file.
     pub question: String,
+    /// Whether it was asked over TCP.
+    pub tcp: bool,
     /// `NOERROR`, `NXDOMAIN`, `SERVFAIL`, `REFUSED`, `timeout`, or what went wrong.
     pub outcome: String,
     /// The addresses.
@@ -116,7 +130,7 @@ pub struct TcpProbe {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TlsProbe {
-    /// `TLSv1.3`, ...
+    /// `TLS 1.3`, ...
     pub version: Option<String>,
     /// The chain that the peer sent, its own certificate first.
     pub chain: Vec<CertificateFacts>,
@@ -124,6 +138,10 @@ pub struct TlsProbe {
     pub trouble: Option<Trouble>,
     /// What a handshake with a name that nobody filters (or none) to the same address did, where it was tried.
     pub neutral_name: Option<String>,
+    /// The newest version of TLS that the peer speaks, where it speaks none of today's: `TLS 1.0`.
+    pub only_old_version: Option<String>,
+    /// How many certificate authorities are known here.
+    pub authorities: Option<usize>,
     /// Whether the peer asked for a client certificate.
     pub asks_client_certificate: bool,
     /// How long it took.
