@@ -18,10 +18,10 @@ pub struct System {
 }
 
 impl System {
-    /// Makes one from variables alone: for reading settings, whose files have absolute paths.
+    /// Makes one from variables alone: for reading settings, of this process or of none.
     #[must_use]
     pub fn of_environment(environment: BTreeMap<String, String>) -> Self {
-        Self { environment, folder: "/".into(), root: "/".into(), now: SystemTime::UNIX_EPOCH }
+        Self { environment, folder: PathBuf::new(), root: "/".into(), now: SystemTime::UNIX_EPOCH }
     }
 
     /// Returns a variable, unless it is unset or empty: Go treats both alike.
