@@ -12,7 +12,7 @@ use larder_module::{
     version::{ModuleVersion, Query},
 };
 use larder_store::{ObjectKey, Store};
-use larder_upstream::{BreakerState, Routes, Upstreams, Wanted};
+use larder_upstream::{BreakerState, Routes, UpstreamState, Upstreams, Wanted};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout_at},
@@ -267,6 +267,10 @@ impl Engine {
         let store = self.store.clone();
         done &= timeout_at(deadline, tokio::task::spawn_blocking(move || store.flush())).await.is_ok();
         done
+    }
+
+    pub(crate) fn upstream_states(&self) -> Vec<UpstreamState> {
+        self.upstreams.states()
     }
 
     pub(crate) fn routes(&self) -> Arc<Routes> {

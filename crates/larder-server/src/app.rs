@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use http::{Method, Request, Response, StatusCode, Version, request::Parts};
-use larder_cache::{Access, Engine, Failure, Finding, Metrics, Served};
+use larder_cache::{Access, Engine, Explained, Failure, Finding, Metrics, Served};
 use larder_module::path::ModulePath;
 use larder_module::request::{ChecksumRequest, ObjectKind, ProxyRequest};
 use larder_module::version::{ModuleVersion, Query};
@@ -19,6 +19,7 @@ use larder_upstream::{Instance, Trail};
 use crate::access_log::{Line, RequestId, RequestLog};
 use crate::body::ReplyBody;
 use crate::connection::Connection;
+use crate::explained;
 use crate::findings;
 use crate::known::{KnownPath, KnownPaths};
 use crate::log_writer::AccessLog;
@@ -66,6 +67,12 @@ pub trait Backend: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Served, Failure>> + Send;
     /// Returns the newest findings, newest first; those about private modules only if the client may see such.
     fn findings(&self, is_private_ok: bool, limit: usize) -> impl Future<Output = Vec<Finding>> + Send;
+    /// Explains what would be done about a module.
+    fn explain(
+        &self,
+        module: &ModulePath,
+        access: &Access,
+    ) -> impl Future<Output = Result<Explained, Failure>> + Send;
     /// Renders all figures as OpenMetrics text.
     fn render_metrics(&self) -> String;
     /// Reports why the store can't be written, if it can't. Upstreams play no part in readiness.
@@ -100,6 +107,10 @@ impl Backend for Arc<Engine> {
 
     async fn findings(&self, is_private_ok: bool, limit: usize) -> Vec<Finding> {
         Engine::findings(self, is_private_ok, limit).await
+    }
+
+    async fn explain(&self, module: &ModulePath, access: &Access) -> Result<Explained, Failure> {
+        Engine::explain(self, module, access).await
     }
 
     fn render_metrics(&self) -> String {
@@ -216,6 +227,7 @@ impl<B: Backend> App<B> {
                 };
                 self.ask(&path, &access, &asked, &mut log).await
             }
+            Ok(Target::Explain(module)) => self.explain(&module, client.is_private_ok, &asked).await,
             Ok(page) => self.page(&page, &parts, door, client.is_private_ok, &asked).await,
             Err(refusal) => {
                 log.outcome = refusal.label();
@@ -281,6 +293,23 @@ impl<B: Backend> App<B> {
         }
     }
 
+    async fn explain(
+        &self,
+        module: &ModulePath,
+        is_private_ok: bool,
+        asked: &Asked<'_>,
+    ) -> Response<ReplyBody> {
+        let access =
+            Access { client_is_private_ok: is_private_ok, ..Access::trusted(asked.id.as_str().to_owned()) };
+        match self.backend.explain(module, &access).await {
+            Ok(found) => {
+                let kind = HeaderValue::from_static("application/json");
+                reply::page(kind, HeaderValue::from_static("no-store"), explained::render(&found), asked)
+            }
+            Err(failure) => reply::failed(&failure, asked),
+        }
+    }
+
     async fn page(
         &self,
         target: &Target,
@@ -325,7 +354,9 @@ impl<B: Backend> App<B> {
                 let kind = HeaderValue::from_static("application/json");
                 reply::page(kind, NO_STORE, findings::render(&found), asked)
             }
-            Target::Protocol { .. } => reply::refused(&Refusal::NoSuchPage, asked, &self.base_path),
+            Target::Protocol { .. } | Target::Explain(_) => {
+                reply::refused(&Refusal::NoSuchPage, asked, &self.base_path)
+            }
         }
     }
 

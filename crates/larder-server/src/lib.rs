@@ -8,6 +8,7 @@ mod access_log;
 mod app;
 mod body;
 mod connection;
+mod explained;
 mod findings;
 mod io;
 mod known;

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, Method, Version, request::Parts};
+use larder_module::path::ModulePath;
 use larder_module::request::{ProxyRequest, RequestError};
 use larder_upstream::Instance;
 
+use crate::explained;
 use crate::known::{KnownPath, KnownPaths};
 use crate::settings::{BasePath, IpPrefixes};
 
@@ -21,6 +23,9 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// The only page with a query string.
+const EXPLAIN: &str = "/-/api/v1/explain";
 
 /// What is asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,6 +38,7 @@ pub(crate) enum Target {
     Version,
     Metrics,
     Findings,
+    Explain(ModulePath),
     Protocol { path: Arc<KnownPath>, cached_only: bool },
 }
 
@@ -46,6 +52,7 @@ pub(crate) enum Refusal {
     Host,
     Target,
     Query,
+    NoModule,
     Loop,
     OutsideBasePath,
     NoSuchPage,
@@ -63,7 +70,7 @@ impl Refusal {
             Self::Upgrade => "upgrade",
             Self::Host => "host",
             Self::Target => "request-target",
-            Self::Query => "query-string",
+            Self::Query | Self::NoModule => "query-string",
             Self::Loop => "loop",
             Self::OutsideBasePath | Self::NoSuchPage => "no-such-page",
             Self::Path(_) => "path",
@@ -82,6 +89,7 @@ impl Refusal {
             Self::Host => one("bad request: exactly one sound Host header is needed"),
             Self::Target => one("bad request: the request target must be a path on this server"),
             Self::Query => one("bad request: a module proxy has no query strings"),
+            Self::NoModule => one("bad request: ask with ?module= and a module path, such as example.com/a"),
             Self::Loop => vec![
                 "this request has come back to the Larder that sent it: its upstreams lead to itself".to_owned(),
                 "take this server's own address out of `chain` (or GOPROXY), here and in the proxy that passed it on".to_owned(),
@@ -108,6 +116,9 @@ pub(crate) fn judge(
 ) -> Result<Target, Refusal> {
     check_shape(parts, has_body)?;
     let target = match base.strip(parts.uri.path()) {
+        Some(EXPLAIN) => {
+            explained::asked_module(parts.uri.query()).map(Target::Explain).ok_or(Refusal::NoModule)
+        }
         _ if parts.uri.query().is_some() => Err(Refusal::Query),
         Some(path) => find(path, asks_for_stored_only(&parts.headers), known),
         None => Err(Refusal::OutsideBasePath),
@@ -357,6 +368,10 @@ mod tests {
             assert_eq!(ask("GET", path, &[]), Ok(want.clone()), "{path}");
             assert_eq!(ask("HEAD", path, &[]), Ok(want), "{path}");
         }
+        let explain = Target::Explain("example.com/a".parse().expect("sound"));
+        assert_eq!(ask("GET", "/-/api/v1/explain?module=example.com/a", &[]), Ok(explain));
+        assert_eq!(ask("GET", "/-/api/v1/explain", &[]), Err(Refusal::NoModule));
+        assert_eq!(ask("GET", "/-/api/v1/findings?module=example.com/a", &[]), Err(Refusal::Query));
         for path in ["/-/", "/-/badz", "/-/healthz/", "/-//healthz", "/-/HEALTHZ", "/-/../-/healthz"] {
             assert_eq!(ask("GET", path, &[]), Err(Refusal::NoSuchPage), "{path}");
         }

@@ -79,7 +79,7 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> Verdict {
         Refusal::Body | Refusal::Upgrade | Refusal::Host | Refusal::Target => {
             Verdict::closing(StatusCode::BAD_REQUEST)
         }
-        Refusal::Query => Verdict::plain(StatusCode::BAD_REQUEST),
+        Refusal::Query | Refusal::NoModule => Verdict::plain(StatusCode::BAD_REQUEST),
         Refusal::Loop => Verdict::plain(StatusCode::LOOP_DETECTED),
         Refusal::OutsideBasePath | Refusal::NoSuchPage => Verdict::plain(StatusCode::NOT_FOUND),
         Refusal::Path(error) => match error.fault() {

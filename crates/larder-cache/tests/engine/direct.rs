@@ -169,6 +169,25 @@ async fn findings_about_private_modules_are_shown_to_private_clients() {
 }
 
 #[tokio::test]
+async fn a_module_is_explained_without_asking_anybody() {
+    let upstream = FakeUpstream::new().start().await;
+    let mut setup = Setup::chain(&format!("{}|direct", upstream.url()));
+    setup.private = vec![("git.corp.example", "direct".to_owned())];
+    let world = setup.start();
+    let access = larder_cache::Access::trusted("test");
+    let explained = world.engine.explain(&module("example.com/a"), &access).await.expect("public");
+    let hops: Vec<_> = explained.chain.iter().map(|hop| (hop.kind, hop.separator)).collect();
+    assert_eq!(hops, [("proxy", "|"), ("direct", "")]);
+    assert_eq!((explained.private, explained.stored, explained.causes.len()), (false, 0, 0));
+    assert_eq!(upstream.total(), 0);
+    let stranger = larder_cache::Access { client_is_private_ok: false, ..access.clone() };
+    let failure = world.engine.explain(&module(A), &stranger).await.expect_err("private");
+    assert_eq!(failure.reason, Reason::PrivateClients);
+    let explained = world.engine.explain(&module(A), &access).await.expect("may see it");
+    assert_eq!((explained.private, explained.patterns), (true, vec!["git.corp.example".to_owned()]));
+}
+
+#[tokio::test]
 async fn its_word_on_the_latest_version_is_final() {
     let repositories = FakeRepositories::new();
     repositories.has(&format!("/{A}/@v/list"), "v1.0.0\n");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use larder_cache::{Access, Body, Content, Failure, Finding, Outcome, Reason, Served};
+use larder_cache::{Access, Body, Content, Explained, Failure, Finding, Hop, Outcome, Reason, Served};
 use larder_module::path::ModulePath;
 use larder_module::request::{ChecksumRequest, ObjectKind};
 use larder_module::version::{ModuleVersion, Query};
@@ -159,6 +159,26 @@ impl Backend for Arc<Fake> {
             ChecksumRequest::Tile(_) => "tile".to_owned(),
         };
         self.reply(format!("/sumdb/{database}/{rest}"), access).await
+    }
+
+    async fn explain(&self, module: &ModulePath, access: &Access) -> Result<Explained, Failure> {
+        self.reply(format!("/{}/@v/list", module.escaped()), access).await?;
+        Ok(Explained {
+            module: module.clone(),
+            route: "others".to_owned(),
+            patterns: Vec::new(),
+            private: false,
+            verify: "required",
+            checksum_database: None,
+            chain: vec![Hop {
+                upstream: "proxy.example.com".to_owned(),
+                kind: "proxy",
+                separator: "",
+                breaker: Some("closed"),
+            }],
+            stored: 2,
+            causes: vec!["asked 40 s ago: proxy.example.com: timed out".to_owned()],
+        })
     }
 
     async fn findings(&self, is_private_ok: bool, _limit: usize) -> Vec<Finding> {

@@ -321,6 +321,24 @@ async fn findings_about_private_modules_are_for_private_clients() {
 }
 
 #[tokio::test]
+async fn a_module_is_explained_to_whoever_may_see_it() {
+    let got = Harness::new().get("/-/api/v1/explain?module=example.com/a").await;
+    assert_eq!(
+        (got.status, got.header("content-type"), got.header("cache-control")),
+        (200, "application/json", "no-store")
+    );
+    assert_eq!(
+        got.text(),
+        "{\"module\":\"example.com/a\",\"route\":{\"name\":\"others\",\"patterns\":[],\"private\":false,\"verify\":\"required\"},\
+         \"chain\":[{\"upstream\":\"proxy.example.com\",\"kind\":\"proxy\",\"separator\":\"\",\"breaker\":\"closed\"}],\
+         \"checksum_database\":null,\"stored_versions\":2,\"causes\":[\"asked 40 s ago: proxy.example.com: timed out\"]}\n"
+    );
+    assert_eq!(Harness::new().get("/-/api/v1/explain?module=a//b").await.status, 400);
+    let private = Harness::new().from("192.0.2.7").get("/-/api/v1/explain?module=corp.example.com/p").await;
+    assert_eq!(private.status, 403, "private names are for private clients");
+}
+
+#[tokio::test]
 async fn a_loop_is_named() {
     let got = Harness::new().ask("GET", "/example.com/a/@latest", &[("via", "1.1 larder-self")]).await;
     assert_eq!(got.status, 508);
