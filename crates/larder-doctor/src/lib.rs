@@ -10,6 +10,7 @@
 
 pub mod cache;
 pub mod catalogue;
+mod dates;
 mod diagnose;
 mod examine;
 pub mod explain;

@@ -212,7 +212,7 @@ impl Trouble {
             Self::ResolverUnreachable { host, server, text } => {
                 format!("lookup {host}{}: {text}", on(server))
             }
-            Self::Unroutable { address, text } => format!("dial tcp {address}: connect: {text}"),
+            Self::Unroutable { address, text } => format!("dial tcp {address}: {text}"),
             Self::ConnectTimeout { address } => format!("dial tcp {address}: i/o timeout"),
             Self::ConnectRefused { address } => format!("dial tcp {address}: connect: connection refused"),
             Self::Reset { .. } => "read: connection reset by peer".to_owned(),
@@ -242,10 +242,9 @@ impl Trouble {
             Self::OtherVersion { got, wanted } => {
                 format!("proxy returned info for version {got} instead of requested version {wanted}")
             }
-            Self::UnknownAuthority { text }
-            | Self::BadCertificate { text }
-            | Self::TlsAlert { text }
-            | Self::SocketDenied { text }
+            Self::UnknownAuthority { text } | Self::BadCertificate { text } => format!("x509: {text}"),
+            Self::TlsAlert { text } => format!("remote error: tls: {text}"),
+            Self::SocketDenied { text }
             | Self::TooManyFiles { text }
             | Self::NotHttp { text }
             | Self::BodyBroken { text }

@@ -32,7 +32,7 @@ pub(crate) fn words(error: &io::Error) -> String {
 /// Returns the trouble where the call itself was forbidden or had no descriptor left; `text` is how Go would say it.
 pub(crate) fn denied(error: &io::Error, text: &str) -> Option<Trouble> {
     match Errno::from_io_error(error)? {
-        Errno::PERM => Some(Trouble::SocketDenied { text: text.to_owned() }),
+        Errno::PERM | Errno::ACCESS => Some(Trouble::SocketDenied { text: text.to_owned() }),
         Errno::MFILE | Errno::NFILE => Some(Trouble::TooManyFiles { text: text.to_owned() }),
         _ => None,
     }
@@ -40,8 +40,8 @@ pub(crate) fn denied(error: &io::Error, text: &str) -> Option<Trouble> {
 
 /// Names what a failed attempt to connect met.
 pub(crate) fn connecting(error: &io::Error, address: SocketAddr) -> Trouble {
-    let text = words(error);
-    if let Some(trouble) = denied(error, &format!("dial tcp {address}: connect: {text}")) {
+    let text = format!("connect: {}", words(error));
+    if let Some(trouble) = denied(error, &text) {
         return trouble;
     }
     let address = address.to_string();

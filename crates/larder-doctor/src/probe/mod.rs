@@ -1,5 +1,6 @@
 //! Probes: each layer by itself, from names to modules, as the go command would walk them.
 
+mod closer;
 pub mod dns;
 mod errno;
 mod forward_proxy;
@@ -9,6 +10,7 @@ pub mod tls;
 mod walk;
 mod wire;
 
+pub use closer::{hosts, look_closer, offset};
 pub use open::{Network, Opened, Target, Wire, open};
 pub use wire::{Heard, Io};
 
@@ -88,6 +90,8 @@ pub struct HostProbe {
     pub tls: Option<TlsProbe>,
     /// The forward proxy's answer to CONNECT: status code, what it said.
     pub connect: Option<(u16, String)>,
+    /// How far its clock is from ours in seconds (theirs minus ours), where that was asked.
+    pub clock_offset: Option<i64>,
     /// The first thing that went wrong.
     pub trouble: Option<Trouble>,
 }
@@ -121,6 +125,9 @@ pub struct TcpProbe {
     /// What went wrong, if anything.
     #[serde(default)]
     pub trouble: Option<Trouble>,
+    /// What the kernel says about a route to there, where it was asked: `there is one`, or its error.
+    #[serde(default)]
+    pub route: Option<String>,
     /// How long it took.
     #[serde(default)]
     pub milliseconds: u64,
@@ -140,6 +147,8 @@ pub struct TlsProbe {
     pub neutral_name: Option<String>,
     /// The newest version of TLS that the peer speaks, where it speaks none of today's: `TLS 1.0`.
     pub only_old_version: Option<String>,
+    /// Whether the chain would be trusted with the certificate that `issuer_url` leads to, where that was tried.
+    pub complete_with_issuer: Option<bool>,
     /// How many certificate authorities are known here.
     pub authorities: Option<usize>,
     /// Whether the peer asked for a client certificate.

@@ -233,7 +233,8 @@ async fn through(
     let port = proxy.port_or_known_default().unwrap_or(usual);
     let (mut io, mut heard) = reach(network, host, port, probe, deadline).await.map_err(wrapped)?;
     if proxy.scheme() == "https" {
-        let shaken = tls::shake_hands(io, &heard, host, &network.authorities, network.now(), deadline).await;
+        let shaken =
+            tls::shake_hands(io, &heard, host, &network.authorities, network.now(), true, deadline).await;
         if let Some(trouble) = shaken.probe.trouble.clone() {
             probe.tls = Some(shaken.probe);
             return Err(wrapped(trouble));
@@ -296,7 +297,8 @@ async fn secure(
     probe: &mut HostProbe,
     deadline: Instant,
 ) -> Result<Wire, Trouble> {
-    let shaken = tls::shake_hands(io, &heard, host, &network.authorities, network.now(), deadline).await;
+    let shaken =
+        tls::shake_hands(io, &heard, host, &network.authorities, network.now(), true, deadline).await;
     let trouble = shaken.probe.trouble.clone();
     probe.tls = Some(shaken.probe);
     match (trouble, shaken.stream) {

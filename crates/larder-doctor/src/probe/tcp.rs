@@ -63,7 +63,7 @@ async fn attempt(place: usize, address: SocketAddr, limit: Duration) -> (usize, 
         Err(_) => (Some(Trouble::ConnectTimeout { address: address.to_string() }), None),
     };
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    (place, TcpProbe { address, trouble, milliseconds }, stream)
+    (place, TcpProbe { address, trouble, route: None, milliseconds }, stream)
 }
 
 /// Orders addresses as Go does where it matters: those that this machine has a route for come first, IPv6 before IPv4.

@@ -149,9 +149,8 @@ fn wrong_signer(
     if authorities.certificates.contains(leaf.as_ref()) {
         return None;
     }
-    let unknown = || {
-        Some(Trouble::UnknownAuthority { text: "x509: certificate signed by unknown authority".to_owned() })
-    };
+    let unknown =
+        || Some(Trouble::UnknownAuthority { text: "certificate signed by unknown authority".to_owned() });
     let bad = |text: String| Some(Trouble::BadCertificate { text });
     let Ok(parsed) = ParsedCertificate::try_from(leaf) else { return unknown() };
     let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());
@@ -161,10 +160,10 @@ fn wrong_signer(
         Ok(()) => None,
         Err(rustls::Error::InvalidCertificate(error)) => match error {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                bad("x509: a certificate of the chain has expired or is not yet valid".to_owned())
+                bad("a certificate of the chain has expired or is not yet valid".to_owned())
             }
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-                bad("x509: certificate specifies an incompatible key usage".to_owned())
+                bad("certificate specifies an incompatible key usage".to_owned())
             }
             // Nobody known, or a form that Go too can't follow to anybody known.
             _ => unknown(),

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{IpAddr, ServerName};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, IpAddr, ServerName};
 use rustls::{AlertDescription, ClientConfig};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
@@ -31,6 +32,7 @@ pub(crate) struct Shaken {
     pub(crate) probe: TlsProbe,
     pub(crate) stream: Option<Box<dyn Io>>,
     pub(crate) h2: bool,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
 }
 
 /// Speaks TLS as the go command does: with this name, both protocols of HTTP, no client certificate.
@@ -40,15 +42,17 @@ pub(crate) async fn shake_hands(
     host: &str,
     authorities: &Authorities,
     now: SystemTime,
+    offer_h2: bool,
     deadline: Instant,
 ) -> Shaken {
     let begun = Instant::now();
     let mut probe = TlsProbe { authorities: Some(authorities.count()), ..TlsProbe::default() };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let (Some(name), Ok(config)) = (server_name(host), config(&provider, &seen)) else {
+    let chain = Vec::new();
+    let (Some(name), Ok(config)) = (server_name(host), config(&provider, &seen, offer_h2)) else {
         probe.trouble = Some(Trouble::BadCertificate { text: format!("{host} is no name for TLS") });
-        return Shaken { probe, stream: None, h2: false };
+        return Shaken { probe, stream: None, h2: false, chain };
     };
     let limit = MOST.min(deadline.saturating_duration_since(Instant::now()));
     let result = timeout(limit, TlsConnector::from(config).connect(name, stream)).await;
@@ -56,15 +60,16 @@ pub(crate) async fn shake_hands(
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     probe.chain = seen.chain.iter().map(judge::describe).collect();
     probe.asks_client_certificate = seen.asks_client_certificate;
+    let chain = seen.chain.clone();
     let stream = match result {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
             probe.trouble = Some(trouble(&error, heard));
-            return Shaken { probe, stream: None, h2: false };
+            return Shaken { probe, stream: None, h2: false, chain };
         }
         Err(_) => {
             probe.trouble = Some(Trouble::HandshakeTimeout);
-            return Shaken { probe, stream: None, h2: false };
+            return Shaken { probe, stream: None, h2: false, chain };
         }
     };
     let (_, connection) = stream.get_ref();
@@ -72,12 +77,30 @@ pub(crate) async fn shake_hands(
     let h2 = connection.alpn_protocol() == Some(b"h2");
     probe.trouble = judge::judge(&seen.chain, host, authorities, now, &provider)
         .or_else(|| seen.bad_signature.clone().map(|text| Trouble::BadCertificate { text }));
-    Shaken { probe, stream: Some(Box::new(stream)), h2 }
+    Shaken { probe, stream: Some(Box::new(stream)), h2, chain }
+}
+
+/// Reports whether a chain would be trusted with one more certificate, in either of its forms.
+pub(crate) fn trusted_with(
+    chain: &[CertificateDer<'static>],
+    more: &[u8],
+    host: &str,
+    authorities: &Authorities,
+    now: SystemTime,
+) -> Option<bool> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let mut longer = chain.to_vec();
+    match CertificateDer::from_pem_slice(more) {
+        Ok(certificate) => longer.push(certificate),
+        Err(_) => longer.push(CertificateDer::from(more.to_vec())),
+    }
+    Some(judge::judge(&longer, host, authorities, now, &provider).is_none())
 }
 
 fn config(
     provider: &Arc<CryptoProvider>,
     seen: &Arc<Mutex<Seen>>,
+    offer_h2: bool,
 ) -> Result<Arc<ClientConfig>, rustls::Error> {
     let recorder = Arc::new(Recorder::new(Arc::clone(provider), Arc::clone(seen)));
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
@@ -86,6 +109,9 @@ fn config(
         .with_custom_certificate_verifier(Arc::clone(&recorder) as _)
         .with_client_cert_resolver(recorder);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if !offer_h2 {
+        config.alpn_protocols.remove(0);
+    }
     config.resumption = rustls::client::Resumption::disabled();
     Ok(Arc::new(config))
 }
@@ -114,7 +140,7 @@ pub(crate) fn trouble(error: &io::Error, heard: &Heard) -> Trouble {
             Trouble::BadCertificate { text: format!("{reason:?}") }
         }
         Some(rustls::Error::PeerIncompatible(_)) => {
-            Trouble::TlsAlert { text: "tls: server selected unsupported protocol version".to_owned() }
+            Trouble::TlsAlert { text: "server selected unsupported protocol version".to_owned() }
         }
         Some(other) => Trouble::TlsAlert { text: other.to_string() },
         None => match error.kind() {
@@ -128,7 +154,7 @@ pub(crate) fn trouble(error: &io::Error, heard: &Heard) -> Trouble {
     }
 }
 
-/// Returns an alert in Go's words, as `remote error: tls: ...` has them.
+/// Returns an alert in Go's words: what follows `remote error: tls: `.
 fn alert_words(alert: AlertDescription) -> String {
     use AlertDescription as Alert;
     let words = match alert {
@@ -155,7 +181,7 @@ fn alert_words(alert: AlertDescription) -> String {
         Alert::UnrecognisedName => "unrecognized name",
         Alert::CertificateRequired => "certificate required",
         Alert::NoApplicationProtocol => "no application protocol",
-        other => return format!("remote error: tls: alert({})", u8::from(other)),
+        other => return format!("alert({})", u8::from(other)),
     };
-    format!("remote error: tls: {words}")
+    words.to_owned()
 }
