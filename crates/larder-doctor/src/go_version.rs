@@ -58,6 +58,12 @@ impl GoVersion {
     pub const fn ends_git_options(self) -> bool {
         self.since(26)
     }
+
+    /// The User-Agent is the go command's own and no longer that of Go's HTTP library.
+    #[must_use]
+    pub const fn names_itself(self) -> bool {
+        self.since(27)
+    }
 }
 
 impl fmt::Display for GoVersion {

@@ -135,6 +135,11 @@ impl Credentials {
         whole_hosts.map(|line| (line.machine.as_str(), &line.credential))
     }
 
+    /// Returns the `Authorization` value that netrc gives a URL, as the go command would send it.
+    pub fn netrc_authorization(&self, url: &Url) -> Option<HeaderValue> {
+        self.netrc(url)?.header()
+    }
+
     /// Returns the configured credential of an origin.
     pub(crate) fn configured(&self, origin: &Origin) -> Option<&Credential> {
         self.configured.iter().find(|(known, _)| known == origin).map(|(_, credential)| credential)

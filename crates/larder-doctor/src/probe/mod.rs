@@ -1,20 +1,33 @@
 //! Probes: each layer by itself, from names to modules, as the go command would walk them.
 
+mod chain;
 mod closer;
+mod compare;
+mod dial;
 pub mod dns;
 mod errno;
+mod files;
 mod forward_proxy;
+mod git;
+mod goimport;
+mod http;
+mod judge;
+mod login;
+mod module;
 mod open;
+mod sumdb;
 mod tcp;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 mod walk;
 mod wire;
+mod words;
 
 pub use closer::{hosts, look_closer, offset};
 pub use open::{Network, Opened, Target, Wire, open};
-pub use wire::{Heard, Io};
-
 pub use walk::{Budget, Errand, Walked, walk};
+pub use wire::{Heard, Io};
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -37,10 +50,24 @@ pub struct ProbeFacts {
     pub git: Vec<GitProbe>,
     /// How far the clocks of peers are from ours, in seconds (theirs minus ours), by host.
     pub clock_offsets: Vec<(String, i64)>,
+    /// The netrc file that the go command reads, if there is one.
+    pub netrc: Option<NetrcProbe>,
     /// What a Larder in the chain says about the module: its URL, its words.
     pub larders: Vec<(String, String)>,
     /// What was not looked at, and why.
     pub skipped: Vec<Skipped>,
+}
+
+/// A netrc file, without anything secret.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetrcProbe {
+    /// Where it is.
+    pub path: String,
+    /// The machines that it names, as written.
+    pub machines: Vec<String>,
+    /// Those of them that have both a login and a password.
+    pub usable: Vec<String>,
 }
 
 /// One entry of `GOPROXY`.
