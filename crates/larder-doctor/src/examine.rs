@@ -44,7 +44,11 @@ pub async fn examine(system: &System, look: Look) -> Facts {
         project: facts.project.as_ref(),
         go: facts.go,
         subject: facts.subject.as_ref(),
-        missing: &missing,
+        missing: facts
+            .project
+            .as_ref()
+            .and_then(|project| project.go_mod.as_ref())
+            .map(|_| missing.as_slice()),
         budget,
     };
     let walked = probe::walk(&errand).await;

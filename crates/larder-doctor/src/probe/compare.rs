@@ -20,11 +20,7 @@ const AGENTS: [&str; 2] = ["Go-http-client/1.1", "GoCommand/1 (+https://go.dev/c
 const PLACES: [&str; 4] = ["", "/go", "/goproxy", "/proxy"];
 
 /// Asks what the failures among `requests` call for.
-pub(super) async fn compare(
-    client: &Client<'_>,
-    plan: &Plan,
-    requests: &[RequestProbe],
-) -> Vec<RequestProbe> {
+pub(super) async fn compare(client: &Client, plan: &Plan, requests: &[RequestProbe]) -> Vec<RequestProbe> {
     let mut asks = Vec::new();
     for (at, hop) in plan.entries.iter().enumerate() {
         let Whom::Web(base) = &hop.whom else { continue };

@@ -17,7 +17,7 @@ pub(super) struct Found {
 }
 
 /// Finds the repository of a path as the go command does.
-pub(super) async fn find(client: &Client<'_>, path: &str, insecure: bool) -> Found {
+pub(super) async fn find(client: &Client, path: &str, insecure: bool) -> Found {
     match told_by(path) {
         Told::Everything { system, repository, .. } => {
             let url = if repository.contains("://") { repository } else { format!("https://{repository}") };
@@ -46,7 +46,7 @@ pub(super) async fn find(client: &Client<'_>, path: &str, insecure: bool) -> Fou
     found
 }
 
-async fn page(client: &Client<'_>, path: &str, scheme: &str) -> Found {
+async fn page(client: &Client, path: &str, scheme: &str) -> Found {
     let mut found = Found::default();
     let Ok(url) = Url::parse(&format!("{scheme}://{path}?go-get=1")) else { return found };
     let mut answer =

@@ -16,9 +16,9 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use url::Url;
 
-use super::dial::{Dialer, Link};
+use super::dial::Dialer;
 use super::login::Logins;
-use super::{HostProbe, RequestProbe};
+use super::{Heard, HostProbe, RequestProbe, Wire};
 use crate::GoVersion;
 use crate::symptom::Trouble;
 
@@ -91,8 +91,8 @@ pub(super) struct Answer {
 }
 
 /// Asks over connections that it keeps.
-pub(super) struct Client<'a> {
-    pub(super) dialer: Dialer<'a>,
+pub(super) struct Client {
+    pub(super) dialer: Dialer,
     pub(super) logins: Logins,
     pub(super) go: Option<GoVersion>,
     /// When the time is over.
@@ -123,6 +123,12 @@ impl Sender {
     }
 }
 
+/// Why there is no head of an answer.
+enum Failed {
+    Library(hyper::Error),
+    Trouble(Trouble),
+}
+
 /// What requests through a forward proxy without a tunnel need.
 #[derive(Clone, Default)]
 struct Extra {
@@ -130,9 +136,9 @@ struct Extra {
     authorization: Option<HeaderValue>,
 }
 
-impl<'a> Client<'a> {
+impl Client {
     pub(super) fn new(
-        dialer: Dialer<'a>,
+        dialer: Dialer,
         logins: Logins,
         go: Option<GoVersion>,
         until: tokio::time::Instant,
@@ -188,13 +194,14 @@ impl<'a> Client<'a> {
                 return Ok(response);
             }
         }
-        let link = tokio::time::timeout_at(self.until, self.dialer.dial(&ask.role, url))
+        let wire = tokio::time::timeout_at(self.until, self.dialer.dial(&ask.role, url))
             .await
             .map_err(|_| Trouble::Stalled { seconds: 0, received: 0 })??;
-        let (sender, seen) = open(link).await?;
-        self.send(sender, ask, url, answer).await.map_err(|trouble| match trouble {
-            Trouble::NotHttp { .. } => Trouble::NotHttp { text: seen.text() },
-            other => other,
+        let (heard, encrypted) = (wire.heard.clone(), wire.encrypted);
+        let sender = begin(wire).await.map_err(|error| trouble_of(&error, encrypted, &heard))?;
+        self.send(sender, ask, url, answer).await.map_err(|failed| match failed {
+            Failed::Library(error) => trouble_of(&error, encrypted, &heard),
+            Failed::Trouble(trouble) => trouble,
         })
     }
 
@@ -219,14 +226,14 @@ impl<'a> Client<'a> {
         ask: &Ask,
         url: &Url,
         answer: &mut Answer,
-    ) -> Result<Response<Incoming>, Trouble> {
+    ) -> Result<Response<Incoming>, Failed> {
         let began = Instant::now();
         let extra = match &sender {
             Sender::One(_, extra) => extra.clone(),
             Sender::Two(_) => Extra::default(),
         };
         let http2 = matches!(sender, Sender::Two(_));
-        let request = self.request(ask, url, http2, &extra, answer)?;
+        let request = self.request(ask, url, http2, &extra, answer).map_err(Failed::Trouble)?;
         let limit = self.until.min(tokio::time::Instant::now() + FIRST_BYTE);
         let sent = async {
             match &mut sender {
@@ -235,8 +242,11 @@ impl<'a> Client<'a> {
             }
         };
         let response = match tokio::time::timeout_at(limit, sent).await {
-            Ok(response) => response.map_err(|error| trouble_of(&error, false))?,
-            Err(_) => return Err(Trouble::Stalled { seconds: began.elapsed().as_secs(), received: 0 }),
+            Ok(response) => response.map_err(Failed::Library)?,
+            Err(_) => {
+                let seconds = began.elapsed().as_secs();
+                return Err(Failed::Trouble(Trouble::Stalled { seconds, received: 0 }));
+            }
         };
         // Whether a connection is free again shows when it is taken.
         self.keep(origin(url), sender);
@@ -297,7 +307,7 @@ impl<'a> Client<'a> {
                         break Ok(false);
                     }
                 }
-                Ok(Some(Err(error))) => break Err(trouble_of(&error, true)),
+                Ok(Some(Err(error))) => break Err(broken_body(&error)),
                 Ok(None) => break Ok(true),
                 // Time that is over while bytes flow says nothing about the peer.
                 Err(_) if waiting.elapsed() < Duration::from_secs(3) => break Ok(false),
@@ -315,47 +325,48 @@ impl<'a> Client<'a> {
 }
 
 /// Begins to speak on a connection.
-async fn open(link: Link) -> Result<(Sender, super::dial::Seen), Trouble> {
-    let seen = link.seen.clone();
-    if link.http2 {
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(link.stream))
-            .await
-            .map_err(|error| trouble_of(&error, false))?;
+async fn begin(wire: Wire) -> Result<Sender, hyper::Error> {
+    if wire.h2 {
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(wire.io)).await?;
         tokio::spawn(connection);
-        return Ok((Sender::Two(sender), seen));
+        return Ok(Sender::Two(sender));
     }
-    let extra = Extra { absolute: link.absolute, authorization: link.proxy_authorization };
-    let (sender, connection) =
-        http1::handshake(TokioIo::new(link.stream)).await.map_err(|error| trouble_of(&error, false))?;
+    let authorization = wire.proxy_authorization.and_then(|value| HeaderValue::from_str(&value).ok());
+    let extra = Extra { absolute: wire.absolute_form, authorization };
+    let (sender, connection) = http1::handshake(TokioIo::new(wire.io)).await?;
     tokio::spawn(connection);
-    Ok((Sender::One(sender, extra), seen))
+    Ok(Sender::One(sender, extra))
 }
 
-/// Says what an error of the HTTP library means in the go command's terms.
-fn trouble_of(error: &hyper::Error, in_body: bool) -> Trouble {
+/// Says what an error before the head of an answer means.
+fn trouble_of(error: &hyper::Error, encrypted: bool, heard: &Heard) -> Trouble {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if let Some(error) = inner.downcast_ref::<std::io::Error>() {
+            return Wire::trouble(Some(error), encrypted, heard);
+        }
+        cause = inner.source();
+    }
+    if error.is_parse() && heard.bytes().starts_with(b"HTTP/") {
+        return Trouble::NotHttp { text: format!("malformed HTTP response: {error}") };
+    }
+    Wire::trouble(None, encrypted, heard)
+}
+
+/// Says what an error in a body means.
+fn broken_body(error: &hyper::Error) -> Trouble {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            if io.kind() == std::io::ErrorKind::ConnectionReset && !in_body {
-                return Trouble::Reset { address: None, handshake: false };
-            }
-            if io.kind() == std::io::ErrorKind::UnexpectedEof && in_body {
-                return Trouble::BodyBroken { text: "unexpected EOF".to_owned() };
-            }
-        }
-        text = inner.to_string();
+        text = match inner.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+            Some(std::io::ErrorKind::UnexpectedEof) => "unexpected EOF".to_owned(),
+            Some(std::io::ErrorKind::ConnectionReset) => "connection reset by peer".to_owned(),
+            _ => inner.to_string(),
+        };
         cause = inner.source();
     }
-    if in_body {
-        let text = if error.is_incomplete_message() { "unexpected EOF".to_owned() } else { text };
-        return Trouble::BodyBroken { text };
-    }
-    if error.is_parse() {
-        return Trouble::NotHttp { text };
-    }
-    if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-        return Trouble::ClosedEarly { handshake: false };
+    if error.is_incomplete_message() || text.contains("before message completed") {
+        "unexpected EOF".clone_into(&mut text);
     }
     Trouble::BodyBroken { text }
 }

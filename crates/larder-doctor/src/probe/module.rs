@@ -25,7 +25,7 @@ pub(super) const SAMPLE_VERSION: &str = "v0.3.0";
 pub(super) struct ModuleWalk<'a> {
     pub(super) errand: &'a Errand<'a>,
     pub(super) plan: &'a Plan,
-    pub(super) client: &'a Client<'a>,
+    pub(super) client: &'a Client,
     pub(super) database: Option<&'a Database>,
 }
 

@@ -67,7 +67,7 @@ pub(super) struct Looked {
 
 /// One look-up.
 pub(super) struct LookUp<'a> {
-    pub(super) client: &'a Client<'a>,
+    pub(super) client: &'a Client,
     pub(super) system: &'a System,
     pub(super) database: &'a Database,
     pub(super) chain: &'a [Hop],

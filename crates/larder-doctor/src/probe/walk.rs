@@ -81,7 +81,7 @@ pub async fn walk(errand: &Errand<'_>) -> Walked {
         return walked;
     }
     let logins = Logins::of(errand.system, errand.settings);
-    let dialer = Dialer::new(errand.system, errand.settings);
+    let dialer = Dialer::new(errand.system, until);
     let client = Client::new(dialer, logins, errand.go, until, errand.system.now);
     let database = Database::of(errand.system, errand.settings);
     let module = ModuleWalk { errand, plan: &plan, client: &client, database: database.as_ref() };
@@ -193,7 +193,7 @@ async fn sample(module: &ModuleWalk<'_>) -> Walked {
 
 /// Asks each Larder among the entries for its own view of the module; older ones have none.
 async fn ask_larders(
-    client: &Client<'_>,
+    client: &Client,
     plan: &Plan,
     requests: &[RequestProbe],
     targets: &[(String, Option<String>)],
@@ -226,7 +226,7 @@ async fn ask_larders(
 }
 
 /// Compares our clock with the `Date` of fresh answers, one a host.
-fn clock_offsets(requests: &[RequestProbe], client: &Client<'_>) -> Vec<(String, i64)> {
+fn clock_offsets(requests: &[RequestProbe], client: &Client) -> Vec<(String, i64)> {
     let mut offsets: Vec<(String, i64)> = Vec::new();
     for probe in requests.iter().filter(|probe| probe.header("age").is_none()) {
         let Some(date) = probe.header("date").and_then(|date| httpdate::parse_http_date(date).ok()) else {

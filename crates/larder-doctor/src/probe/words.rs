@@ -17,7 +17,7 @@ pub(super) fn words(url: &str, trouble: &Trouble) -> String {
             format!("nothing more came from {url} for {seconds} s after {received} bytes")
         }
         Trouble::FileTrouble { text, .. } => format!("reading {url}: {text}"),
-        other => format!("Get \"{url}\": {}", transport(other)),
+        other => format!("Get \"{url}\": {}", other.words()),
     }
 }
 
@@ -25,52 +25,6 @@ pub(super) fn words(url: &str, trouble: &Trouble) -> String {
 pub(super) fn status_line(code: u16) -> String {
     let reason = hyper::StatusCode::from_u16(code).ok().and_then(|status| status.canonical_reason());
     reason.map_or_else(|| code.to_string(), |reason| format!("{code} {reason}"))
-}
-
-fn transport(trouble: &Trouble) -> String {
-    let at =
-        |server: &Option<String>| server.as_ref().map_or_else(String::new, |server| format!(" on {server}"));
-    match trouble {
-        Trouble::NoSuchHost { host, server } => {
-            format!("dial tcp: lookup {host}{}: no such host", at(server))
-        }
-        Trouble::ResolverError { host, server } => {
-            format!("dial tcp: lookup {host}{}: server misbehaving", at(server))
-        }
-        Trouble::ResolverTimeout { host, server } => {
-            format!("dial tcp: lookup {host}{}: i/o timeout", at(server))
-        }
-        Trouble::ResolverUnreachable { host, server, text } => {
-            format!("dial tcp: lookup {host}{}: {text}", at(server))
-        }
-        Trouble::Unroutable { address, text } => format!("dial tcp {address}: connect: {text}"),
-        Trouble::ConnectTimeout { address } => format!("dial tcp {address}: i/o timeout"),
-        Trouble::ConnectRefused { address } => format!("dial tcp {address}: connect: connection refused"),
-        Trouble::SocketDenied { text } | Trouble::TooManyFiles { text } => text.clone(),
-        Trouble::Reset { .. } => "read: connection reset by peer".to_owned(),
-        Trouble::ClosedEarly { .. } => "EOF".to_owned(),
-        Trouble::HandshakeTimeout => "net/http: TLS handshake timeout".to_owned(),
-        Trouble::UnknownAuthority { text } | Trouble::BadCertificate { text } => text.clone(),
-        Trouble::WrongName { valid_for, wanted } => {
-            format!("x509: certificate is valid for {valid_for}, not {wanted}")
-        }
-        Trouble::CommonNameOnly => {
-            "x509: certificate relies on legacy Common Name field, use SANs instead".to_owned()
-        }
-        Trouble::NotInValidity { now, limit, after } => {
-            let order = if *after { "after" } else { "before" };
-            format!(
-                "x509: certificate has expired or is not yet valid: current time {now} is {order} {limit}"
-            )
-        }
-        Trouble::TlsAlert { text } => format!("remote error: {text}"),
-        Trouble::NotTls { http: true } => "http: server gave HTTP response to HTTPS client".to_owned(),
-        Trouble::NotTls { http: false } => "tls: first record does not look like a TLS handshake".to_owned(),
-        Trouble::NotHttp { text } | Trouble::BadRedirect { text } => text.clone(),
-        Trouble::ForwardProxy { inner } => format!("proxyconnect tcp: {}", transport(inner)),
-        Trouble::ConnectDenied { text, .. } => text.clone(),
-        _ => String::new(),
-    }
 }
 
 /// Makes a symptom of a request that went wrong.
