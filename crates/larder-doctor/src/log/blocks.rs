@@ -84,7 +84,7 @@ impl Blocks {
     fn learn(&mut self, stream: &str, text: &str) {
         let Some(at) = text.find("go: ").filter(|at| (1..=100).contains(at)) else { return };
         let prefix = &text[..at];
-        if prefix.trim().is_empty() || prefix.ends_with(|char: char| char.is_alphanumeric()) {
+        if prefix.trim().is_empty() || !ends_a_word(prefix) {
             return;
         }
         self.learned.retain(|(known, _)| known != stream);
@@ -101,6 +101,11 @@ impl Blocks {
             _ => text,
         }
     }
+}
+
+/// Reports whether a program's name may begin after this: `m.go: ` is a file.
+pub(super) fn ends_a_word(before: &str) -> bool {
+    !before.ends_with(|char: char| char.is_alphanumeric() || matches!(char, '.' | '/' | '\\' | '-' | '_'))
 }
 
 /// A prefix with its digits made equal, for they count.

@@ -43,6 +43,9 @@ const OPERATIONS: &[&str] = &[
 const ANSWERS: &[&str] = &[
     "no space left on device",
     "permission denied",
+    "Permission denied",
+    "Read-only file system",
+    "No space left on device",
     "read-only file system",
     "operation not permitted",
     "no such file or directory",
@@ -98,7 +101,7 @@ pub(super) fn file_trouble(text: &str) -> Option<Trouble> {
         .max_by_key(|(found, _, _)| *found)
         .map(|(_, operation, path)| (operation, Some(path)))
         .or_else(|| reading(before).map(|path| ("read", Some(path))))?;
-    let path = path.map(|path| path.trim_matches('"').to_owned());
+    let path = path.map(|path| path.trim_matches(['"', '\'']).to_owned());
     if answer == "too many open files" {
         return Some(Trouble::TooManyFiles { text: text.to_owned() });
     }
@@ -117,7 +120,7 @@ fn reading(before: &str) -> Option<&str> {
 }
 
 fn looks_like_path(text: &str) -> bool {
-    let text = text.trim_start_matches('"');
+    let text = text.trim_start_matches(['"', '\'']);
     let absolute = text.starts_with(['/', '~', '.', '\\'])
         || text.get(1..3).is_some_and(|drive| drive == ":\\" || drive == ":/");
     let named =

@@ -3,6 +3,7 @@
 //! Nothing is anchored: what a client puts before an error differs between versions, and beginnings get lost. The last
 //! request that a text names is the one that failed; what stands before it says for which module.
 
+use super::blocks::ends_a_word;
 use super::files::{file_trouble, owner};
 use super::network::{Request, bare_status, network};
 use super::phrases::phrase;
@@ -50,13 +51,7 @@ pub(super) fn understood(number: usize, head: &str, detail: &[String]) -> Unders
 fn from_the_program(text: &str) -> &str {
     let text = text.trim();
     match text.find("go: ") {
-        Some(at)
-            if at < 160
-                && !text[..at]
-                    .ends_with(|char: char| char.is_alphanumeric() || char == '.' || char == '/') =>
-        {
-            &text[at..]
-        }
+        Some(at) if at < 160 && ends_a_word(&text[..at]) => &text[at..],
         _ => text,
     }
 }

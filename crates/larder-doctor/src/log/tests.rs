@@ -241,3 +241,17 @@ fn quiet_logs_have_no_symptoms() {
     assert!(facts.symptoms.is_empty(), "{:#?}", facts.symptoms);
     assert!(facts.unexplained.is_empty());
 }
+
+#[test]
+fn files_of_the_cache_that_are_gone_or_stay() {
+    let found =
+        one("main.go:3:8: open /home/me/go/pkg/mod/example.com/m@v1.0.0/m.go: no such file or directory\n");
+    assert!(matches!(found.trouble, Trouble::FileTrouble { .. }), "{found:?}");
+    assert_eq!(found.stage, Stage::ModuleCache);
+    let found = one("rm: cannot remove '/home/me/go/pkg/mod/example.com/m@v1.0.0/m.go': Permission denied\n");
+    assert!(
+        matches!(&found.trouble, Trouble::FileTrouble { operation, .. } if operation == "remove"),
+        "{found:?}"
+    );
+    assert_eq!(found.stage, Stage::ModuleCache);
+}
