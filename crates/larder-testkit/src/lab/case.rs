@@ -44,7 +44,10 @@ pub struct Case<'a> {
     folder: TempDir,
     environment: BTreeMap<String, String>,
     replacements: Vec<(String, String)>,
-    /// The go command's arguments.
+    held: Vec<Box<dyn std::any::Any + Send>>,
+    /// The program, if it isn't the go command.
+    pub program: Option<String>,
+    /// The arguments.
     pub command: Vec<String>,
     /// The folder it is run in, below the home.
     pub working_folder: String,
@@ -100,7 +103,9 @@ impl<'a> Case<'a> {
                 (root, "/usr/local/go".to_owned()),
             ],
             folder,
+            program: None,
             command: Vec::new(),
+            held: Vec::new(),
             working_folder: "app".to_owned(),
             prelude: String::new(),
             as_nobody: false,
@@ -291,12 +296,28 @@ impl<'a> Case<'a> {
         self.says = texts.iter().map(|text| (*text).to_owned()).collect();
     }
 
+    /// Keeps something until the case ends: a lock, a server.
+    pub fn hold(&mut self, what: impl std::any::Any + Send) {
+        self.held.push(Box::new(what));
+    }
+
+    /// Sets the project up with one dependency, downloaded and in go.sum; the proxy must serve `example.com/ok@v1.0.0`.
+    pub fn ready_app(&self) {
+        self.app(&[("example.com/ok", "v1.0.0")], &["example.com/ok"]);
+        self.before(&["mod", "tidy"]);
+    }
+
+    /// Empties the module cache.
+    pub fn clean(&self) {
+        self.shell("chmod -R u+w go && rm -rf go/pkg/mod");
+    }
+
     /// Says why this can't be played here.
     pub fn skip(&mut self, why: &str) {
         self.skipped.get_or_insert_with(|| why.to_owned());
     }
 
-    /// Plays it with clients from this one on.
+    /// Plays it with clients from `go1.FROM` to `go1.TO` only.
     pub fn needs_go(&mut self, from: u32, to: u32) {
         if !(from..=to).contains(&self.client.minor()) {
             self.skip(&format!("needs go1.{from} to go1.{to}"));
@@ -351,7 +372,8 @@ impl<'a> Case<'a> {
 
     /// Runs the command that fails.
     pub fn run(&self) -> Run {
-        let program = self.client.binary().to_string_lossy().into_owned();
+        let go = || self.client.binary().to_string_lossy().into_owned();
+        let program = self.program.clone().unwrap_or_else(go);
         self.run_program(&program, &self.command, self.limit)
     }
 

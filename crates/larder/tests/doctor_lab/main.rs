@@ -11,9 +11,12 @@ mod configuration;
 mod doctor;
 mod network;
 mod noise;
+mod project;
 mod protocol;
+mod proxy_setting;
 mod record;
 mod resolution;
+mod toolchain;
 mod verification;
 mod version_control;
 
@@ -40,9 +43,12 @@ fn scenarios() -> impl Iterator<Item = &'static Scenario> {
     [
         network::SCENARIOS,
         protocol::SCENARIOS,
+        proxy_setting::SCENARIOS,
         cache::SCENARIOS,
+        project::SCENARIOS,
         verification::SCENARIOS,
         configuration::SCENARIOS,
+        toolchain::SCENARIOS,
         version_control::SCENARIOS,
         resolution::SCENARIOS,
     ]
