@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::http::origin;
-use super::{HostProbe, Network, Target, Wire, open};
+use super::{HostProbe, Network, Target, Wire, look_closer, open};
 use crate::System;
 use crate::symptom::Trouble;
 
@@ -29,9 +29,14 @@ impl Dialer {
         Self { network: Network::read(system), until, known: Mutex::default(), hosts: Mutex::default() }
     }
 
-    /// Returns what was met at each host.
-    pub(super) fn hosts(&self) -> Vec<HostProbe> {
-        self.hosts.lock().expect("nobody panics while it is held").clone()
+    /// Returns what was met at each host, after a second look at those that could not be reached.
+    pub(super) async fn hosts(&self) -> Vec<HostProbe> {
+        let hosts = std::mem::take(&mut *self.hosts.lock().expect("nobody panics while it is held"));
+        let looks = hosts.into_iter().map(|mut host| async {
+            look_closer(&self.network, &mut host, self.until).await;
+            host
+        });
+        futures_util::future::join_all(looks).await
     }
 
     /// Connects to the host of a URL.

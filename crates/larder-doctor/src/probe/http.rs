@@ -18,7 +18,7 @@ use url::Url;
 
 use super::dial::Dialer;
 use super::login::Logins;
-use super::{Heard, HostProbe, RequestProbe, Wire};
+use super::{Heard, RequestProbe, Wire};
 use crate::GoVersion;
 use crate::symptom::Trouble;
 
@@ -145,11 +145,6 @@ impl Client {
         now: SystemTime,
     ) -> Self {
         Self { dialer, logins, go, until, started: (now, Instant::now()), idle: Mutex::default() }
-    }
-
-    /// Returns what was met on the way to each host.
-    pub(super) fn hosts(&self) -> Vec<HostProbe> {
-        self.dialer.hosts()
     }
 
     /// Asks, follows redirects as the go command does, and reads as much of the body as is allowed.

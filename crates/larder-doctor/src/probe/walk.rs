@@ -12,7 +12,7 @@ use super::login::Logins;
 use super::module::{ModuleWalk, SAMPLE, SAMPLE_VERSION};
 use super::sumdb::{Database, LookUp, Looked};
 use super::words::{symptom, words};
-use super::{Part, ProbeFacts, RequestProbe};
+use super::{Part, ProbeFacts, RequestProbe, offset};
 use crate::project::ProjectFacts;
 use crate::report::Skipped;
 use crate::settings::SettingFacts;
@@ -98,7 +98,7 @@ pub async fn walk(errand: &Errand<'_>) -> Walked {
         walked.facts.requests.extend(compared);
     }
     walked.facts.larders = ask_larders(&client, &plan, &walked.facts.requests, &targets).await;
-    walked.facts.hosts = client.hosts();
+    walked.facts.hosts = client.dialer.hosts().await;
     walked.facts.netrc.clone_from(&client.logins.netrc);
     walked.facts.clock_offsets = clock_offsets(&walked.facts.requests, &client);
     walked
@@ -229,21 +229,14 @@ async fn ask_larders(
 fn clock_offsets(requests: &[RequestProbe], client: &Client) -> Vec<(String, i64)> {
     let mut offsets: Vec<(String, i64)> = Vec::new();
     for probe in requests.iter().filter(|probe| probe.header("age").is_none()) {
-        let Some(date) = probe.header("date").and_then(|date| httpdate::parse_http_date(date).ok()) else {
+        let (started, since) = client.started;
+        let Some(seconds) = probe.header("date").and_then(|date| offset(date, started + since.elapsed()))
+        else {
             continue;
         };
         let asked = probe.hops.last().unwrap_or(&probe.url);
         let Some(host) = asked.split_once("://").and_then(|(_, rest)| rest.split('/').next()) else {
             continue;
-        };
-        let (started, since) = client.started;
-        let now = started + since.elapsed();
-        let ahead = date.duration_since(now).map(|ahead| ahead.as_secs());
-        let behind = now.duration_since(date).map(|behind| behind.as_secs());
-        let seconds = match (ahead, behind) {
-            (Ok(ahead), _) => i64::try_from(ahead).unwrap_or(i64::MAX),
-            (_, Ok(behind)) => -i64::try_from(behind).unwrap_or(i64::MAX),
-            _ => 0,
         };
         if !offsets.iter().any(|(known, _)| known == host) {
             offsets.push((host.to_owned(), seconds));
