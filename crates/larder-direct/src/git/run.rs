@@ -55,6 +55,20 @@ pub(super) struct Job<'a> {
     pub(super) growth: Option<(PathBuf, u64)>,
 }
 
+impl Job<'_> {
+    /// Returns what git is to do (`fetch`): the first argument that is no option.
+    fn command(&self) -> &str {
+        let mut arguments = self.arguments.iter().filter_map(|argument| argument.to_str());
+        while let Some(argument) = arguments.next() {
+            match argument {
+                "-c" => drop(arguments.next()),
+                command => return command,
+            }
+        }
+        ""
+    }
+}
+
 /// Where standard output goes.
 pub(super) enum Output<'a> {
     /// Into memory, up to a limit.
@@ -178,7 +192,9 @@ impl Runner {
     ///
     /// Fails when there is no turn for it or it can't be started. If the future is dropped, the whole group is ended.
     pub(super) async fn run(&self, mut job: Job<'_>, output: Output<'_>) -> Result<Done, DirectError> {
+        let arrived = Instant::now();
         let _turn = self.turn(job.network, job.deadline).await?;
+        let began = Instant::now();
         let mut child = self.spawn(&job, &output)?;
         let _running = Running::new(&self.counters);
         let group = Group::of(&child, &self.guardian);
@@ -208,10 +224,12 @@ impl Runner {
         if stopped.is_some_and(|stopped| stopped != Stopped::Enough) {
             self.counters.killed.fetch_add(1, Ordering::Relaxed);
         }
+        let bytes = sink.count;
         let done = Done { status, stdout: sink.memory, stderr: said.into_text(), stopped };
         if !done.is_success() {
             self.counters.failed.fetch_add(1, Ordering::Relaxed);
         }
+        tell(&job, &done, bytes, arrived, began);
         Ok(done)
     }
 
@@ -344,6 +362,23 @@ fn restrain(pid: Option<Pid>, job: &Job<'_>, output: &Output<'_>) {
     } else if let Some((_, most)) = &job.growth {
         limit(Resource::Fsize, *most);
     }
+}
+
+/// Writes the run into the log, for whoever asks where the time goes. Arguments stay out: they may hold what is nobody's business.
+fn tell(job: &Job<'_>, done: &Done, bytes: u64, arrived: Instant, began: Instant) {
+    let command = job.command();
+    let (waited_ms, duration_ms) = ((began - arrived).as_millis() as u64, began.elapsed().as_millis() as u64);
+    let outcome = if done.is_success() { "ran" } else { "failed" };
+    tracing::debug!(
+        command,
+        folder = %job.folder.display(),
+        duration_ms,
+        waited_ms,
+        bytes,
+        stopped = ?done.stopped,
+        "git {command} {outcome} in {duration_ms} ms ({})",
+        ending(done.status),
+    );
 }
 
 async fn feed(stdin: Option<tokio::process::ChildStdin>, input: Vec<u8>) {
