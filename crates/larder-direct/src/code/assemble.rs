@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
 
 use larder_module::ModuleVersion;
 use larder_module::dirhash::H1;
 use larder_module::zip::create::{CreateError, SourceFiles, packs_beyond};
 use larder_module::zip::{Archive, Limits, MAX_LICENSE, MAX_ZIP, ZipError};
 use larder_upstream::DirectFaultKind;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::DirectError;
 use crate::git::{Repository, SourceArchive};
@@ -19,6 +21,13 @@ const ARCHIVE_LIMITS: Limits = Limits { entries: 1_000_000, name_bytes: 96 << 20
 
 /// How much of the zip is written at once.
 const WRITE_BUFFER: usize = 128 * 1024;
+
+/// How many threads may help with one zip; writing it is one thread's work.
+const MOST_HELPERS: usize = 3;
+
+/// The cores beside the first one. Zips that are made at the same time share them, so their number bounds time and memory.
+static SPARE_CORES: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(0, |cores| cores.get() - 1)));
 
 /// The canonical zip of a module version.
 #[derive(Debug)]
@@ -119,7 +128,8 @@ impl Job {
         }
         let mut file = tempfile::tempfile_in(&self.staging).map_err(|error| self.unwritable(&error))?;
         let out = BufWriter::with_capacity(WRITE_BUFFER, &file);
-        let created = files.create(&self.of, out).map_err(|error| self.refused(&error))?;
+        let (_helping, helpers) = helpers();
+        let created = files.create(&self.of, out, helpers).map_err(|error| self.refused(&error))?;
         if created.length > MAX_ZIP {
             let text = format!("the zip of {} is larger than a module zip may be", self.of);
             return Err(DirectError::new(DirectFaultKind::Invalid, text));
@@ -168,6 +178,14 @@ impl Job {
         tracing::error!(%error, "the zip of {} can't be written", self.of);
         DirectError::new(kind, format!("the zip of {} can't be written: {}", self.of, error.kind()))
     }
+}
+
+/// Takes the cores that nobody uses for another zip, and says how many those are.
+fn helpers() -> (Option<SemaphorePermit<'static>>, usize) {
+    (1..=MOST_HELPERS)
+        .rev()
+        .find_map(|count| Some((Some(SPARE_CORES.try_acquire_many(u32::try_from(count).ok()?).ok()?), count)))
+        .unwrap_or((None, 0))
 }
 
 #[cfg(test)]

@@ -4,21 +4,24 @@
 //! after the other. A source archive of version control and a folder on disk both have that, and the rules don't care which it is.
 //!
 //! The zip is a function of the files alone: sorted by name, without times, every content compressed in pieces of a fixed size. Two
-//! proxies that make the same version make the same bytes. No content is held in memory, and the hash is computed on the way.
+//! proxies that make the same version make the same bytes, with however many threads. No large content is held in memory, and the
+//! hash is computed on the way.
 
 mod check;
 mod folder;
 mod source;
+mod together;
 mod vendored;
 mod writer;
 
 pub use check::{CheckedItems, Omission, check};
 pub use folder::{Found, ListedFile, Listing, Tree};
 pub use source::{SourceFiles, packs_beyond};
+pub use together::create_together;
 
 use std::io::{self, Read, Write};
 
-use self::writer::{Trouble, ZipWriter};
+use self::writer::{Packer, Trouble, ZipWriter};
 use super::check::prefix;
 use crate::dirhash::{H1, Lines};
 use crate::unicode;
@@ -137,24 +140,68 @@ pub fn create<C: Contents>(
     of: &ModuleVersion,
     out: impl Write,
 ) -> Result<Created, CreateError> {
+    let order = order(items, contents)?;
+    let mut making = Making::new(items, of, out);
+    let mut packer = Packer::new();
+    for item in &order {
+        making.add(*item, contents, &mut packer)?;
+    }
+    making.finish(order.len())
+}
+
+/// Returns the files that belong into the zip, in their order there.
+fn order<C: Contents>(items: &[Item<'_>], contents: &mut C) -> Result<Vec<usize>, CreateError> {
     let checked = check(items, contents)?;
     if !checked.is_valid() {
         return Err(CreateError::Rules(checked));
     }
     let mut order = checked.valid;
     order.sort_unstable_by_key(|item| items[*item].name);
-    let prefix = prefix(of);
-    let mut lines = Lines::default();
-    let mut zip = ZipWriter::new(out);
-    for item in &order {
-        let Item { name, size, .. } = items[*item];
-        let full_name = [prefix.as_bytes(), name].concat();
-        let content = contents.open(*item).map_err(|error| explain(name, Trouble::Read(error)))?;
-        let digest = zip.add(&full_name, content, size).map_err(|trouble| explain(name, trouble))?;
-        lines.push(&digest, &full_name);
+    Ok(order)
+}
+
+/// A module zip in the making.
+struct Making<'a, W> {
+    items: &'a [Item<'a>],
+    prefix: String,
+    lines: Lines,
+    zip: ZipWriter<W>,
+}
+
+impl<'a, W: Write> Making<'a, W> {
+    fn new(items: &'a [Item<'a>], of: &ModuleVersion, out: W) -> Self {
+        Self { items, prefix: prefix(of), lines: Lines::default(), zip: ZipWriter::new(out) }
     }
-    let length = zip.finish().map_err(CreateError::Write)?;
-    Ok(Created { h1: lines.finish(), length, files: order.len() })
+
+    /// Adds a file.
+    fn add<C: Contents>(
+        &mut self,
+        item: usize,
+        contents: &mut C,
+        packer: &mut Packer,
+    ) -> Result<(), CreateError> {
+        let size = self.items[item].size;
+        let content = contents.open(item);
+        self.put(item, |zip, name| zip.add(packer, name, content.map_err(Trouble::Read)?, size))
+    }
+
+    /// Adds a file by a function that gets its full name and returns the hash of its content.
+    fn put(
+        &mut self,
+        item: usize,
+        put: impl FnOnce(&mut ZipWriter<W>, &[u8]) -> Result<[u8; 32], Trouble>,
+    ) -> Result<(), CreateError> {
+        let name = self.items[item].name;
+        let full_name = [self.prefix.as_bytes(), name].concat();
+        let digest = put(&mut self.zip, &full_name).map_err(|trouble| explain(name, trouble))?;
+        self.lines.push(&digest, &full_name);
+        Ok(())
+    }
+
+    fn finish(self, files: usize) -> Result<Created, CreateError> {
+        let length = self.zip.finish().map_err(CreateError::Write)?;
+        Ok(Created { h1: self.lines.finish(), length, files })
+    }
 }
 
 fn explain(name: &[u8], trouble: Trouble) -> CreateError {

@@ -9,8 +9,8 @@ use super::super::ZipError;
 use super::super::content::{EntryReader, Workspace};
 use super::super::directory::{Archive, Entry};
 use super::super::read_at::ReadAt;
-use super::writer::{Trouble, ZipWriter};
-use super::{Contents, CreateError, Created, Item, ItemKind, create};
+use super::writer::{Packer, Trouble, ZipWriter};
+use super::{Contents, CreateError, Created, Item, ItemKind, create_together};
 use crate::version::ModuleVersion;
 
 const LICENSE: &[u8] = b"LICENSE";
@@ -78,15 +78,26 @@ impl<'a, R: ReadAt> SourceFiles<'a, R> {
         &self.items
     }
 
-    /// Writes the module's zip.
+    /// Writes the module's zip, with so many threads besides this one; the bytes don't depend on their number.
     ///
     /// # Errors
     ///
-    /// As [`create`].
-    pub fn create(mut self, of: &ModuleVersion, out: impl io::Write) -> Result<Created, CreateError> {
-        let mut contents =
-            Packed { archive: self.archive, contents: &self.contents, workspace: &mut self.workspace };
-        create(&self.items, &mut contents, of, out)
+    /// As [`create_together`].
+    pub fn create(
+        mut self,
+        of: &ModuleVersion,
+        out: impl io::Write,
+        helpers: usize,
+    ) -> Result<Created, CreateError>
+    where
+        R: Sync,
+    {
+        let (archive, contents) = (self.archive, &self.contents[..]);
+        let mut workspaces: Vec<Workspace> = (0..helpers).map(|_| Workspace::new()).collect();
+        let mut helpers: Vec<_> =
+            workspaces.iter_mut().map(|workspace| Packed { archive, contents, workspace }).collect();
+        let mut own = Packed { archive, contents, workspace: &mut self.workspace };
+        create_together(&self.items, &mut own, &mut helpers, of, out)
     }
 }
 
@@ -100,6 +111,7 @@ impl<'a, R: ReadAt> SourceFiles<'a, R> {
 /// Fails when a content can't be read.
 pub fn packs_beyond<R: ReadAt>(archive: &Archive<R>, limit: u64) -> Result<bool, ZipError> {
     let mut workspace = Workspace::new();
+    let mut packer = Packer::new();
     let mut zip = ZipWriter::new(io::sink());
     for entry in archive.entries() {
         let name = archive.name(entry);
@@ -107,7 +119,7 @@ pub fn packs_beyond<R: ReadAt>(archive: &Archive<R>, limit: u64) -> Result<bool,
             continue;
         }
         let content = archive.read_with(entry, &mut workspace)?;
-        match zip.add(name, content, entry.declared_size()) {
+        match zip.add(&mut packer, name, content, entry.declared_size()) {
             Ok(_) => {}
             Err(Trouble::Read(error) | Trouble::Write(error)) => return Err(ZipError::Read(error)),
             Err(Trouble::LongName | Trouble::Longer) => return Ok(true),

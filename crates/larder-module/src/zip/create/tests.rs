@@ -175,3 +175,33 @@ fn the_limit_for_archives_is_about_compressed_contents() {
     assert!(packs_beyond(&archive, created.length - 1).unwrap());
     assert!(packs_beyond(&archive, 100).unwrap());
 }
+
+#[test]
+fn threads_make_no_difference() {
+    let large = "a large file that is compressed while it is written\n".repeat(90_000);
+    let medium = "one of some that are compressed ahead\n".repeat(40_000);
+    let names: Vec<String> = (0..40).map(|number| format!("f{number}.txt")).collect();
+    let contents: Vec<String> = (0..40_usize).map(|number| medium[number * 7..].to_owned()).collect();
+    let mut files: Vec<(&str, &str)> =
+        names.iter().zip(&contents).map(|(name, content)| (name.as_str(), content.as_str())).collect();
+    files.extend([("f2z.txt", large.as_str()), ("f3", ""), ("go.mod", "module example.com/m\n")]);
+    let expected = zip(Files::regular(&files)).unwrap();
+    for helpers in [0, 1, 3] {
+        let mut helpers: Vec<_> = (0..helpers).map(|_| Files::regular(&files)).collect();
+        let (mut own, mut out) = (Files::regular(&files), Vec::new());
+        let created = create_together(&own.items(), &mut own, &mut helpers, &of(), &mut out).unwrap();
+        assert_eq!(created, expected.1);
+        assert!(out == expected.0, "other bytes");
+    }
+}
+
+#[test]
+fn threads_fail_at_the_file_that_is_first_in_the_zip() {
+    let files = [("a", "1"), ("b", "22"), ("c", "333"), ("d", "4444")];
+    let (mut own, mut helpers) = (Files::regular(&files), [Files::regular(&files), Files::regular(&files)]);
+    let mut items = own.items();
+    items[3].size = 0;
+    items[1].size = 1;
+    let outcome = create_together(&items, &mut own, &mut helpers, &of(), io::sink());
+    assert!(matches!(outcome, Err(CreateError::Longer { name }) if name == "b"));
+}

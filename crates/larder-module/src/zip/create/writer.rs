@@ -45,6 +45,10 @@ pub(super) struct ZipWriter<W> {
     /// The central directory so far.
     directory: Vec<u8>,
     entries: u64,
+}
+
+/// What compresses one content after the other.
+pub(super) struct Packer {
     compress: Compress,
     piece: Vec<u8>,
     packed: Vec<u8>,
@@ -62,16 +66,70 @@ impl<W: Write> Counted<W> {
     }
 }
 
-impl<W: Write> ZipWriter<W> {
-    pub(super) fn new(out: W) -> Self {
+impl Packer {
+    pub(super) fn new() -> Self {
         Self {
-            out: Counted { out, position: 0 },
-            directory: Vec::new(),
-            entries: 0,
             compress: Compress::new(Compression::new(LEVEL), false),
             piece: vec![0; PIECE],
             packed: vec![0; PACKED],
         }
+    }
+
+    /// Compresses a content and hands on what comes of it.
+    pub(super) fn pack(
+        &mut self,
+        mut content: impl Read,
+        size: i64,
+        mut put: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<Body, Trouble> {
+        let Self { compress, piece, packed } = self;
+        let (mut crc, mut digest, mut length) = (Crc::new(), Sha256::new(), 0_u32);
+        compress.reset();
+        loop {
+            let count = fill(&mut content, piece).map_err(Trouble::Read)?;
+            let more = u32::try_from(count).ok().and_then(|count| length.checked_add(count));
+            length = more.filter(|length| i64::from(*length) <= size).ok_or(Trouble::Longer)?;
+            crc.update(&piece[..count]);
+            digest.update(&piece[..count]);
+            let is_last = count < piece.len();
+            pack_piece(compress, &piece[..count], packed, is_last, &mut put).map_err(Trouble::Write)?;
+            if is_last {
+                let packed = compress.total_out();
+                return Ok(Body { crc: crc.sum(), digest: digest.finalize().into(), length, packed });
+            }
+        }
+    }
+}
+
+/// Compresses a piece by way of the buffer `packed`.
+fn pack_piece(
+    compress: &mut Compress,
+    mut piece: &[u8],
+    packed: &mut [u8],
+    is_last: bool,
+    mut put: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let flush = if is_last { FlushCompress::Finish } else { FlushCompress::None };
+    loop {
+        let (before_in, before_out) = (compress.total_in(), compress.total_out());
+        let status = compress.compress(piece, packed, flush).map_err(io::Error::other)?;
+        let taken = usize::try_from(compress.total_in() - before_in).unwrap_or(usize::MAX);
+        let made = usize::try_from(compress.total_out() - before_out).unwrap_or(usize::MAX);
+        piece = &piece[taken..];
+        put(&packed[..made])?;
+        let is_done = match is_last {
+            true => status == Status::StreamEnd,
+            false => piece.is_empty() && made < packed.len(),
+        };
+        if is_done {
+            return Ok(());
+        }
+    }
+}
+
+impl<W: Write> ZipWriter<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self { out: Counted { out, position: 0 }, directory: Vec::new(), entries: 0 }
     }
 
     /// Returns how much was written.
@@ -80,11 +138,39 @@ impl<W: Write> ZipWriter<W> {
     }
 
     /// Adds a file and returns the SHA-256 of its content.
-    pub(super) fn add(&mut self, name: &[u8], content: impl Read, size: i64) -> Result<[u8; 32], Trouble> {
+    pub(super) fn add(
+        &mut self,
+        packer: &mut Packer,
+        name: &[u8],
+        content: impl Read,
+        size: i64,
+    ) -> Result<[u8; 32], Trouble> {
+        let head = self.begin(name)?;
+        let body = packer.pack(content, size, |bytes| self.out.put(bytes))?;
+        self.end(head, name, &body)?;
+        Ok(body.digest)
+    }
+
+    /// Adds a file whose content is compressed already.
+    pub(super) fn add_packed(
+        &mut self,
+        name: &[u8],
+        content: Result<(Body, Vec<u8>), Trouble>,
+    ) -> Result<[u8; 32], Trouble> {
+        // What is wrong with the name is said first, just as when nothing was compressed yet.
+        let head = self.begin(name)?;
+        let (body, packed) = content?;
+        self.out.put(&packed).map_err(Trouble::Write)?;
+        self.end(head, name, &body)?;
+        Ok(body.digest)
+    }
+
+    /// Writes what stands before a content.
+    fn begin(&mut self, name: &[u8]) -> Result<Head, Trouble> {
         let name_length = u16::try_from(name.len()).map_err(|_| Trouble::LongName)?;
         let offset = self.position_32()?;
         let needs_utf8 = name.iter().any(|byte| !matches!(byte, b' '..=b'}') || *byte == b'\\');
-        let mut common = Vec::with_capacity(26);
+        let mut common = Vec::with_capacity(10);
         for field in [VERSION, HAS_DESCRIPTOR | if needs_utf8 { IS_UTF8 } else { 0 }, DEFLATED, 0, 0] {
             common.extend_from_slice(&field.to_le_bytes());
         }
@@ -93,61 +179,26 @@ impl<W: Write> ZipWriter<W> {
         header.extend_from_slice(&[0; 2]);
         header.extend_from_slice(name);
         self.out.put(&header).map_err(Trouble::Write)?;
-        let start = self.out.position;
-        let body = self.compress(content, size)?;
-        let packed = u32::try_from(self.out.position - start).map_err(|_| Trouble::Write(too_long()))?;
+        Ok(Head { name_length, offset, common })
+    }
+
+    /// Writes what stands behind a content, and notes the file in the directory.
+    fn end(&mut self, head: Head, name: &[u8], body: &Body) -> Result<(), Trouble> {
+        let packed = u32::try_from(body.packed).map_err(|_| Trouble::Write(too_long()))?;
         let mut sizes = body.crc.to_le_bytes().to_vec();
         sizes.extend_from_slice(&packed.to_le_bytes());
         sizes.extend_from_slice(&body.length.to_le_bytes());
         self.out.put(&[b"PK\x07\x08", &sizes[..]].concat()).map_err(Trouble::Write)?;
         self.directory.extend_from_slice(b"PK\x01\x02");
         self.directory.extend_from_slice(&VERSION.to_le_bytes());
-        self.directory.extend_from_slice(&common);
+        self.directory.extend_from_slice(&head.common);
         self.directory.extend_from_slice(&sizes);
-        self.directory.extend_from_slice(&name_length.to_le_bytes());
+        self.directory.extend_from_slice(&head.name_length.to_le_bytes());
         self.directory.extend_from_slice(&[0; 12]);
-        self.directory.extend_from_slice(&offset.to_le_bytes());
+        self.directory.extend_from_slice(&head.offset.to_le_bytes());
         self.directory.extend_from_slice(name);
         self.entries += 1;
-        Ok(body.digest)
-    }
-
-    fn compress(&mut self, mut content: impl Read, size: i64) -> Result<Body, Trouble> {
-        let mut piece = std::mem::take(&mut self.piece);
-        let (mut crc, mut digest, mut length) = (Crc::new(), Sha256::new(), 0_u32);
-        self.compress.reset();
-        loop {
-            let count = fill(&mut content, &mut piece).map_err(Trouble::Read)?;
-            let more = u32::try_from(count).ok().and_then(|count| length.checked_add(count));
-            length = more.filter(|length| i64::from(*length) <= size).ok_or(Trouble::Longer)?;
-            crc.update(&piece[..count]);
-            digest.update(&piece[..count]);
-            let is_last = count < piece.len();
-            self.pack(&piece[..count], is_last).map_err(Trouble::Write)?;
-            if is_last {
-                self.piece = piece;
-                return Ok(Body { crc: crc.sum(), digest: digest.finalize().into(), length });
-            }
-        }
-    }
-
-    fn pack(&mut self, mut piece: &[u8], is_last: bool) -> io::Result<()> {
-        let flush = if is_last { FlushCompress::Finish } else { FlushCompress::None };
-        loop {
-            let (before_in, before_out) = (self.compress.total_in(), self.compress.total_out());
-            let status = self.compress.compress(piece, &mut self.packed, flush).map_err(io::Error::other)?;
-            let taken = usize::try_from(self.compress.total_in() - before_in).unwrap_or(usize::MAX);
-            let made = usize::try_from(self.compress.total_out() - before_out).unwrap_or(usize::MAX);
-            piece = &piece[taken..];
-            self.out.put(&self.packed[..made])?;
-            let is_done = match is_last {
-                true => status == Status::StreamEnd,
-                false => piece.is_empty() && made < self.packed.len(),
-            };
-            if is_done {
-                return Ok(());
-            }
-        }
+        Ok(())
     }
 
     fn position_32(&self) -> Result<u32, Trouble> {
@@ -197,11 +248,20 @@ impl<W: Write> ZipWriter<W> {
     }
 }
 
+/// What an entry's two headers have in common.
+struct Head {
+    name_length: u16,
+    offset: u32,
+    common: Vec<u8>,
+}
+
 /// What is known of a content after it was read.
-struct Body {
+pub(super) struct Body {
     crc: u32,
     digest: [u8; 32],
     length: u32,
+    /// The length of what it was compressed to.
+    packed: u64,
 }
 
 fn too_long() -> io::Error {
