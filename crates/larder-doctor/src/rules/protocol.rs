@@ -1,5 +1,0 @@
-//! Rules of the layer: protocol.
-
-use super::Rule;
-
-pub(super) const RULES: &[Rule] = &[];
