@@ -157,11 +157,10 @@ pub fn filled(text: &str, values: &BTreeMap<&'static str, String>) -> String {
             rest = after;
             continue;
         };
-        let (name, default) = place.split_once('|').unwrap_or((place, ""));
+        let (name, default) = place.split_once('|').map_or((place, None), |(name, text)| (name, Some(text)));
         match values.get(name).filter(|value| !value.is_empty()) {
             Some(value) => out.push_str(value),
-            None if default.is_empty() => out.push_str(&name.to_uppercase()),
-            None => out.push_str(default),
+            None => out.push_str(default.unwrap_or(&name.to_uppercase())),
         }
         rest = tail;
     }
