@@ -117,7 +117,9 @@ fn is_checked(work: &mut Work<'_>, path: &str, version: Option<&str>) -> bool {
 }
 
 fn knows_sums(work: &Work<'_>, path: &str, version: Option<&str>) -> bool {
-    let (Some(project), Some(version)) = (work.facts.project.as_ref(), version) else { return false };
+    let Some(project) = work.facts.project.as_ref() else { return false };
+    let required = || project.requires.iter().find(|(module, ..)| module == path).map(|one| one.1.as_str());
+    let Some(version) = version.or_else(required) else { return false };
     let go_mod = format!("{version}/go.mod");
     let has =
         |version: &str| project.sums.iter().any(|(module, known, _)| module == path && known == version);

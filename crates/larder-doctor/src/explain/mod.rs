@@ -20,6 +20,7 @@ use crate::{Facts, GoVersion};
 
 pub use chain::{Station, Whom};
 pub use checksum::ChecksumRoute;
+pub(crate) use checksum::Database;
 pub use logins::{Login, Logins};
 pub use pattern::{Mismatch, PatternAnswer, patterns};
 

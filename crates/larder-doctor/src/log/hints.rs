@@ -53,6 +53,7 @@ const COMMANDS: &[&[&str]] = &[
     &["-mod=vendor"],
     &["safe.directory"],
     &["StrictHostKeyChecking"],
+    &["build-args [", "not consumed"],
 ];
 
 /// Finds `NAME=value` for one of the settings, in any of the forms in which shells, Docker, CI files and `go env` write it.

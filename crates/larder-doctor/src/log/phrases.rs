@@ -14,6 +14,7 @@ pub(super) static PHRASES: &[(&str, Stage)] = &[
     ("first path segment in URL cannot contain colon", Stage::Settings),
     ("\" after host", Stage::Settings),
     ("invalid URL escape", Stage::Settings),
+    ("net/url: invalid", Stage::Settings),
     ("invalid character \" \" in host name", Stage::Settings),
     ("GOPROXY list is not the empty string", Stage::Settings),
     ("missing GOSUMDB", Stage::Settings),

@@ -240,7 +240,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         case.shell("cp app/go.mod go.mod.kept");
         case.before(&["mod", "tidy"]);
         case.shell("mv go.mod.kept app/go.mod");
-        case.shell(&format!("echo '{}' >> app/go.sum", one().get("example.com/ok", "v1.0.0").sum_lines().trim_end()));
+        case.shell(&format!(
+            "echo '{}' >> app/go.sum",
+            one().get("example.com/ok", "v1.0.0").sum_lines().trim_end()
+        ));
         case.go(&["build", "./..."]);
         case.prints(&["updates to go.mod needed"]);
     }),
