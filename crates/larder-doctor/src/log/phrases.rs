@@ -6,6 +6,9 @@ use crate::symptom::{Endpoint, Stage};
 
 /// Fixed words, and what was being done when they are said. The first that occurs counts.
 pub(super) static PHRASES: &[(&str, Stage)] = &[
+    // The machine.
+    ("too many open files", Stage::Unknown),
+    ("epollcreate failed with", Stage::Unknown),
     // Settings.
     ("invalid proxy URL", Stage::Settings),
     ("invalid file:// proxy URL", Stage::Settings),

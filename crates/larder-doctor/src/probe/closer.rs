@@ -273,3 +273,6 @@ pub fn offset(date: &str, now: SystemTime) -> Option<i64> {
     let ours = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Some(dates::http_date(date)? - i64::try_from(ours).ok()?)
 }
+
+#[cfg(test)]
+mod tests;

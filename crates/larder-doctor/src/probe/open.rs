@@ -316,4 +316,4 @@ async fn secure(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

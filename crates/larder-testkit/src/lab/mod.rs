@@ -203,6 +203,11 @@ fn bad_certificates(web: &WebServer, dns: &DnsServer, authority: &Authority) {
     let stranger = Authority::new("Example Corp Internal CA");
     let (intermediate, its_certificate) = authority.intermediate("Lab Issuing CA");
     let leaf_only = named("leaf-only.example.com").issuer_url("http://pki.example.com/issuing.crt");
+    let issuing = its_certificate.to_vec();
+    web.site("pki.example.com/issuing.crt", move |_| {
+        crate::upstream::Reply::ok("application/pkix-cert", issuing.clone()).into()
+    });
+    dns.set("pki.example.com", DnsAnswer::Addresses(vec![WEB]));
     let inspector = Authority::new("Example Corp TLS Inspection CA");
     let twins = [
         ("self-signed.example.com", named("self-signed.example.com").self_signed()),

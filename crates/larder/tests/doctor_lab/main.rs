@@ -10,6 +10,8 @@ mod cache;
 mod configuration;
 mod doctor;
 mod network;
+mod network_forward;
+mod network_tls;
 mod noise;
 mod project;
 mod protocol;
@@ -42,6 +44,8 @@ const fn scenario(id: &'static str, name: &'static str, set_up: fn(&mut Case<'_>
 fn scenarios() -> impl Iterator<Item = &'static Scenario> {
     [
         network::SCENARIOS,
+        network_tls::SCENARIOS,
+        network_forward::SCENARIOS,
         protocol::SCENARIOS,
         proxy_setting::SCENARIOS,
         cache::SCENARIOS,

@@ -11,13 +11,13 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 
 /// A file system of its own, whose hosts file sends a few names to this machine.
-struct Place {
+pub(in crate::probe) struct Place {
     folder: tempfile::TempDir,
     environment: BTreeMap<String, String>,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(in crate::probe) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs_err::create_dir_all(folder.path().join("etc")).expect("a temporary folder");
         let hosts = "127.0.0.1 proxy.example.com forward.example.com\n";
@@ -32,25 +32,28 @@ impl Place {
         self
     }
 
-    fn trusting(self, authority: &Authority) -> Self {
+    pub(in crate::probe) fn trusting(self, authority: &Authority) -> Self {
         authority.write(&self.folder.path().join("ca.pem"));
         self.set("SSL_CERT_FILE", "/ca.pem")
     }
 
-    async fn opens(&self, scheme: &str, port: u16) -> Opened {
-        let system = System {
+    pub(in crate::probe) fn network(&self) -> Network {
+        Network::read(&System {
             environment: self.environment.clone(),
             folder: Path::new("/").to_owned(),
             root: self.folder.path().to_owned(),
             now: clock(),
-        };
+        })
+    }
+
+    pub(in crate::probe) async fn opens(&self, scheme: &str, port: u16) -> Opened {
         let target = Target {
             role: "GOPROXY entry 1".to_owned(),
             scheme: scheme.to_owned(),
             host: "proxy.example.com".to_owned(),
             port,
         };
-        open(&Network::read(&system), &target, Instant::now() + Duration::from_secs(5)).await
+        open(&self.network(), &target, Instant::now() + Duration::from_secs(5)).await
     }
 }
 
@@ -60,7 +63,7 @@ fn clock() -> SystemTime {
 }
 
 /// Starts a server that does the same with every connection.
-async fn server<F: Future<Output = ()> + Send>(
+pub(in crate::probe) async fn server<F: Future<Output = ()> + Send>(
     serve: impl Fn(TcpStream) -> F + Send + Sync + 'static,
 ) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");

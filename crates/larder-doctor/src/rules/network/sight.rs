@@ -7,7 +7,7 @@ use larder_module::hosting::{Told, told_by};
 
 use crate::Facts;
 use crate::finding::{CauseId, Evidence, Match};
-use crate::probe::HostProbe;
+use crate::probe::{HostProbe, RequestProbe};
 use crate::symptom::{Symptom, Trouble};
 
 /// A symptom, with what is known about its host.
@@ -135,6 +135,12 @@ impl<'a> Sight<'a> {
                 Evidence::new(what, format!("{value} ({} ms)", one.milliseconds), "probe dns")
             })
             .collect()
+    }
+
+    /// Returns the request that met this.
+    pub(super) fn request(&self) -> Option<&'a RequestProbe> {
+        let url = self.symptom.url.as_deref()?;
+        self.facts.probes.as_ref()?.requests.iter().find(|request| request.url == url)
     }
 
     /// Returns a host that could be reached from here, as the other half of a proof.

@@ -3,13 +3,7 @@
 use super::sight::{Sight, sights};
 use crate::Facts;
 use crate::finding::{CauseId, Evidence, Match};
-use crate::probe::RequestProbe;
 use crate::symptom::Trouble;
-
-fn request_of<'a>(sight: &Sight<'a>) -> Option<&'a RequestProbe> {
-    let url = sight.symptom.url.as_deref()?;
-    sight.facts.probes.as_ref()?.requests.iter().find(|request| request.url == url)
-}
 
 /// Nothing more comes.
 pub(super) fn stall(facts: &Facts) -> Vec<Match> {
@@ -48,7 +42,7 @@ pub(super) fn broken_body(facts: &Facts) -> Vec<Match> {
             _ => return None,
         };
         let mut found = sight.found("N28").sure(sure).with("text", &text);
-        if let Some(request) = request_of(&sight) {
+        if let Some(request) = sight.request() {
             let declared = request.header("content-length").unwrap_or("an unknown number of");
             found = found.because(Evidence::new(
                 "what came",

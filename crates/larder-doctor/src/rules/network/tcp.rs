@@ -115,9 +115,15 @@ pub(super) fn denied_here(facts: &Facts) -> Vec<Match> {
             _ if sight.symptom.says("epollcreate failed with") => (0.9, "too many open files"),
             _ => return None,
         };
-        let found = all_of(sight.found("N27").sure(sure).with("reason", reason), attempts(&sight));
+        let mut found = all_of(sight.found("N27").sure(sure).with("reason", reason), attempts(&sight));
+        // It is one fault of one machine, whatever host was asked.
+        "this machine".clone_into(&mut found.about);
+        let no_descriptors = reason == "too many open files";
+        if no_descriptors {
+            found.explains.extend(look_alikes(facts));
+        }
         Some(match sight.trouble.innermost() {
-            Trouble::TooManyFiles { .. } => found
+            _ if no_descriptors => found
                 .not(
                     CauseId("N14"),
                     "the certificate authorities could not be opened, which says nothing about them",
@@ -127,4 +133,19 @@ pub(super) fn denied_here(facts: &Facts) -> Vec<Match> {
         })
     };
     sights(facts).filter_map(one).collect()
+}
+
+/// Without descriptors go can't read resolv.conf, hosts or certificates, and says what follows from that.
+fn look_alikes(facts: &Facts) -> impl Iterator<Item = usize> {
+    sights(facts)
+        .filter(|sight| {
+            matches!(
+                sight.trouble.innermost(),
+                Trouble::NoSuchHost { .. }
+                    | Trouble::ResolverError { .. }
+                    | Trouble::ResolverUnreachable { .. }
+                    | Trouble::UnknownAuthority { .. }
+            )
+        })
+        .map(|sight| sight.index)
 }

@@ -117,6 +117,9 @@ pub(super) fn mixed_up(facts: &Facts) -> Vec<Match> {
             Trouble::Status { code: 400 } if refuses_plain(&sight) => {
                 (0.95, "the URL says http, and TLS is spoken at that port")
             }
+            Trouble::Status { code: 400 } if plain_at_tls_port(&sight) => {
+                (0.8, "the URL says http, and the port is one where TLS is usual")
+            }
             Trouble::ClosedEarly { .. } if plain_at_tls_port(&sight) => {
                 (0.72, "the URL says http, and the port is one where TLS is usual")
             }
@@ -141,7 +144,9 @@ fn refuses_plain(sight: &Sight<'_>) -> bool {
         "speaking plain HTTP to an SSL",
     ]
     .iter()
-    .any(|words| sight.symptom.says(words))
+    .any(|words| {
+        sight.symptom.says(words) || sight.request().is_some_and(|request| request.body.contains(words))
+    })
 }
 
 fn plain_at_tls_port(sight: &Sight<'_>) -> bool {
