@@ -21,6 +21,7 @@ mod healthy;
 pub mod log;
 pub mod probe;
 pub mod project;
+pub mod recipe;
 pub mod redact;
 mod report;
 pub mod rules;
