@@ -1,4 +1,4 @@
-//! The go command's built-in defaults: the only place where they stand.
+//! The go command's built-in defaults, and names of public services: the only place where they stand.
 
 /// `GOPROXY` where nothing sets it.
 pub const GOPROXY: &str = "https://proxy.golang.org,direct";
@@ -21,6 +21,9 @@ pub const KNOWN_GOSUMDB: &[(&str, &str)] =
 
 /// The module that toolchains are downloaded as; it is always verified.
 pub const TOOLCHAIN_MODULE: &str = "golang.org/toolchain";
+
+/// Public module proxies that are proposed, after a look at them, where the public one is far or blocked.
+pub const PUBLIC_MIRRORS: &[&str] = &["https://goproxy.cn", "https://goproxy.io"];
 
 /// Returns the key of a checksum database that the go command knows by name.
 #[must_use]

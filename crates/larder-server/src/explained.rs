@@ -53,10 +53,17 @@ fn entry(hop: &Hop) -> Entry<'_> {
     Entry { upstream: &hop.upstream, kind: hop.kind, separator: hop.separator, breaker: hop.breaker }
 }
 
-/// Reads the module out of `module=PATH`, the only parameter.
+/// Reads the module out of `module=PATH`; a `version` beside it is of no account.
 pub(crate) fn asked_module(query: Option<&str>) -> Option<ModulePath> {
-    let value = query?.strip_prefix("module=")?;
-    percent_decode_str(value).decode_utf8().ok()?.parse().ok()
+    let mut module = None;
+    for (name, value) in query?.split('&').filter_map(|pair| pair.split_once('=')) {
+        match name {
+            "module" if module.is_none() => module = Some(value),
+            "version" => {}
+            _ => return None,
+        }
+    }
+    percent_decode_str(module?).decode_utf8().ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -69,6 +76,8 @@ mod tests {
             ("module=example.com/Upper", Some("example.com/Upper")),
             ("module=example.com%2Fa", Some("example.com/a")),
             ("module=example.com/a&x=1", None),
+            ("module=example.com/a&version=v1.0.0", Some("example.com/a")),
+            ("module=example.com/a&module=example.com/b", None),
             ("module=..%2fa", None),
             ("module=%ff", None),
             ("version=v1", None),

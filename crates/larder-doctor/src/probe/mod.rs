@@ -13,6 +13,7 @@ mod goimport;
 mod http;
 mod judge;
 mod login;
+pub mod mirrors;
 mod module;
 mod open;
 mod sumdb;

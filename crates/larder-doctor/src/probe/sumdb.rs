@@ -17,7 +17,7 @@ use crate::symptom::{Endpoint, Stage, Symptom, Trouble};
 /// The database that `GOSUMDB` names.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
-    name: String,
+    pub(super) name: String,
     key: Verifier,
     /// The URL that `GOSUMDB` gives; else proxies are asked first.
     fixed: Option<Url>,

@@ -10,6 +10,8 @@ Examples:
   larder doctor example.com/m@v1.2.3             why this module can't be downloaded from here
   go build ./... 2>&1 | larder doctor log        what the go command's words mean
   larder doctor run -- go mod download           run it, and explain it if it fails
+  larder doctor mirrors                          which module proxies work from here, and how fast
+  larder doctor recipe --private git.corp.example   settings to paste, each with its reason
   larder doctor show N10                         one cause: how it looks, its proof, its cure
 
 Secrets never appear in any report. --share also renames private names, users, hosts and addresses.
@@ -95,6 +97,14 @@ pub(crate) enum DoctorCommand {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
         command: Vec<std::ffi::OsString>,
     },
+    /// Compare module proxies from here, and say which GOPROXY that speaks for.
+    Mirrors {
+        /// The proxies; without any, those of GOPROXY and the public ones.
+        #[arg(value_name = "URL")]
+        urls: Vec<String>,
+    },
+    /// Print settings to paste, each with its reason. Without options on a terminal, it asks.
+    Recipe(Recipe),
     /// List every cause that the doctor knows.
     List,
     /// Show one cause: how it looks, its proof, its cure, and the popular wrong cure.
@@ -103,6 +113,66 @@ pub(crate) enum DoctorCommand {
         #[arg(value_name = "ID")]
         id: String,
     },
+}
+
+/// What a recipe is for.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Recipe {
+    /// The company's module proxy.
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+    /// The proxy wants a login.
+    #[arg(long, requires = "proxy")]
+    pub(crate) login: bool,
+    /// Private modules, as in GOPRIVATE: git.corp.example, *.corp.example/team.
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub(crate) private: Vec<String>,
+    /// Who serves the private modules; without it the proxy, if there is one.
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub(crate) private_from: Option<PrivateFrom>,
+    /// A public mirror to use; several are tried in this order.
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Vec<String>,
+    /// Where this is: in mainland China the public proxy and checksum database can't be reached.
+    #[arg(long, value_enum, value_name = "REGION")]
+    pub(crate) region: Option<Region>,
+    /// The forward proxy on the way out.
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward_proxy: Option<String>,
+    /// Where the settings go.
+    #[arg(long = "for", value_enum, value_name = "PLACE")]
+    pub(crate) place: Option<RecipePlace>,
+}
+
+/// Who serves private modules.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum PrivateFrom {
+    /// The company's proxy.
+    Proxy,
+    /// Git, asked by each client itself.
+    Git,
+}
+
+/// Regions with a recipe of their own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Region {
+    /// Mainland China.
+    China,
+    /// Everywhere else.
+    World,
+}
+
+/// Where settings go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum RecipePlace {
+    /// A developer's shell.
+    Shell,
+    /// A Dockerfile.
+    Docker,
+    /// A workflow of GitHub.
+    Github,
+    /// A .gitlab-ci.yml.
+    Gitlab,
 }
 
 /// The forms of a report.

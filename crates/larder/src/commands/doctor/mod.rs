@@ -8,7 +8,9 @@ mod catalogue;
 mod explain;
 mod log;
 mod look;
+mod mirrors;
 mod place;
+mod recipe;
 mod run;
 
 use std::time::Duration;
@@ -38,6 +40,8 @@ pub(crate) fn run(asked: Doctor, environment: &Environment) -> Result<(), Outcom
                 explain::run(&desk, &explain::Question { subject, pattern, paths, probe })
             }
             DoctorCommand::Run { command } => run::run(&desk, &command),
+            DoctorCommand::Mirrors { urls } => mirrors::run(&desk, &urls),
+            DoctorCommand::Recipe(wishes) => recipe::run(&desk, &wishes),
             DoctorCommand::List => catalogue::list(&desk),
             DoctorCommand::Show { id } => catalogue::show(&desk, &id),
         },
