@@ -101,8 +101,10 @@ fn in_project(work: &mut Work<'_>, project: &ProjectFacts, path: &str) -> Outcom
         work.step(Decision::Workspace { file: file.clone(), uses_module }, &["GOWORK"]);
     }
     if project.module.as_deref() == Some(path) {
-        work.step(Decision::OwnModule, &[]);
-        return Outcome::Local;
+        // Whoever names a version asks for it like any other module's.
+        let released = work.version.is_some();
+        work.step(Decision::OwnModule { released }, &[]);
+        return if released { ask(work, path) } else { Outcome::Local };
     }
     if let Some((by, there)) = replacement(project, path, work.version) {
         return replaced(work, by, there);

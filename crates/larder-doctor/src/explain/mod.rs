@@ -139,7 +139,7 @@ pub enum Decision {
     /// A go.work is in force.
     Workspace { file: String, uses_module: bool },
     /// It is the module that is being worked on.
-    OwnModule,
+    OwnModule { released: bool },
     /// It is in the folder of the module that is being worked on, unless another module has that path.
     OwnPackage { module: String },
     /// go.mod or go.work replaces it by a folder.

@@ -58,7 +58,10 @@ fn english(decision: &Decision) -> String {
         Decision::Workspace { file, uses_module: false } => {
             format!("The workspace of {file} is in force, and it doesn't use the module of this folder.")
         }
-        Decision::OwnModule => "It is the module of this folder: nobody is asked.".to_owned(),
+        Decision::OwnModule { released: false } => "It is the module of this folder: nobody is asked.".to_owned(),
+        Decision::OwnModule { released: true } => {
+            "It is the module of this folder; a build takes it from here, and only a command that names the version asks for it.".to_owned()
+        }
         Decision::OwnPackage { module } => {
             format!("It lies below {module}, the module of this folder: a build looks there first.")
         }
@@ -90,7 +93,7 @@ fn english(decision: &Decision) -> String {
         Decision::Proxy { entry, url, after_failure, last, forward_proxy, .. } => {
             let then = match (last, after_failure) {
                 (true, _) => "It is the last: what it doesn't have is not found",
-                (false, true) => "After any failure the next entry is asked",
+                (false, true) => "After any failure, of the check of its hash too, the next entry is asked",
                 (false, false) => "After 404 or 410 the next entry is asked; any other failure ends the walk",
             };
             let through = forward_proxy.as_ref().map_or_else(String::new, |url| format!(" through {url}"));
@@ -208,7 +211,10 @@ fn chinese(decision: &Decision) -> String {
         Decision::Workspace { file, uses_module: false } => {
             format!("工作区 {file} 生效，但它没有列出当前目录的模块。")
         }
-        Decision::OwnModule => "这就是当前目录的模块：不询问任何人。".to_owned(),
+        Decision::OwnModule { released: false } => "这就是当前目录的模块：不询问任何人。".to_owned(),
+        Decision::OwnModule { released: true } => {
+            "这就是当前目录的模块；构建直接使用它，只有指明版本的命令才会去询问。".to_owned()
+        }
         Decision::OwnPackage { module } => format!("它位于当前模块 {module} 之下：构建时先在那里查找。"),
         Decision::ReplacedByFolder { folder, there: true } => {
             format!("replace 行用目录 {folder} 代替它：不询问任何人。")
@@ -236,7 +242,7 @@ fn chinese(decision: &Decision) -> String {
         Decision::Proxy { entry, url, after_failure, last, forward_proxy, .. } => {
             let then = match (last, after_failure) {
                 (true, _) => "它是最后一项：它没有的就是找不到",
-                (false, true) => "任何失败之后都会询问下一项",
+                (false, true) => "任何失败（包括哈希校验失败）之后都会询问下一项",
                 (false, false) => "返回 404 或 410 时询问下一项；其他失败则到此为止",
             };
             let through = forward_proxy.as_ref().map_or_else(String::new, |url| format!("经由 {url} "));
