@@ -1,7 +1,8 @@
 //! Lines that belong together: an error, what is indented below it, the fixed blocks of the checksum database, lines that
 //! a terminal or a mail wrapped, and several programs whose lines alternate.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::message::{Understood, understood};
 use super::phrases::worth_reading;
@@ -12,7 +13,10 @@ const STREAMS: usize = 32;
 /// How many lines of detail are kept for one error.
 const DETAIL: usize = 64;
 /// How many wrapped lines one line may have been.
-const WRAPS: usize = 5;
+const WRAPS: usize = 4;
+/// How often a log may be tried for wrapped lines, and how long a line may be for that.
+const TRIALS: usize = 2000;
+const WRAPPED: usize = 1000;
 
 /// Puts lines together.
 #[derive(Debug, Default)]
@@ -20,6 +24,10 @@ pub(super) struct Blocks {
     open: VecDeque<Block>,
     /// Unknown prefixes, by stream: how they look and how long they are.
     learned: VecDeque<(String, String)>,
+    /// How often lines were tried together.
+    trials: usize,
+    /// Errors of one line that were read before, for a log repeats itself.
+    known: HashSet<u64>,
 }
 
 #[derive(Debug)]
@@ -32,9 +40,12 @@ struct Block {
     wraps: Vec<(usize, String)>,
     detail: Vec<String>,
     blanks: usize,
-    score: u8,
+    /// How well the head is understood, once somebody asked.
+    score: Option<u8>,
     /// How long its last line was on the screen.
     width: usize,
+    /// Whether the head goes on in the next line: `M@V requires`.
+    chain: bool,
 }
 
 impl Blocks {
@@ -52,14 +63,15 @@ impl Blocks {
         let width = line.trim_end().chars().count();
         let text = &text[..text.char_indices().nth(8192).map_or(text.len(), |(at, _)| at)];
         if let Some(at) = found {
-            if self.open[at].takes(text, width) {
+            if self.open[at].takes(text, width, &mut self.trials) {
                 return;
             }
             if let Some(block) = self.open.remove(at) {
-                done(block.finished());
+                self.finish(block, &mut done);
             }
         }
-        if !(worth_reading(text) || speaks(text.trim_start()) && !is_progress(text.trim_start())) {
+        let trimmed = text.trim();
+        if !(worth_reading(text) || goes_on(trimmed) || speaks(trimmed) && !is_progress(trimmed)) {
             return;
         }
         self.learn(&stripped.stream, text);
@@ -70,14 +82,27 @@ impl Blocks {
         if self.open.len() == STREAMS
             && let Some(oldest) = self.open.pop_front()
         {
-            done(oldest.finished());
+            self.finish(oldest, &mut done);
         }
         self.open.push_back(Block::new(stripped.stream, number, text, width));
     }
 
     /// Hands out what is unfinished.
-    pub(super) fn end(self, done: impl FnMut(Understood)) {
-        self.open.into_iter().map(Block::finished).for_each(done);
+    pub(super) fn end(mut self, mut done: impl FnMut(Understood)) {
+        while let Some(block) = self.open.pop_front() {
+            self.finish(block, &mut done);
+        }
+    }
+
+    fn finish(&mut self, block: Block, done: &mut impl FnMut(Understood)) {
+        if block.detail.is_empty() && block.wraps.is_empty() {
+            let mut hasher = DefaultHasher::new();
+            block.head.hash(&mut hasher);
+            if self.known.len() > 20_000 || !self.known.insert(hasher.finish()) {
+                return;
+            }
+        }
+        done(block.finished());
     }
 
     /// Remembers what stands before `go: `, for the lines that follow have it too.
@@ -116,7 +141,7 @@ fn shape(prefix: &str) -> String {
 impl Block {
     fn new(stream: String, number: usize, text: &str, width: usize) -> Self {
         let head = text.trim().to_owned();
-        let score = understood(number, &head, &[]).score;
+        let chain = goes_on(&head);
         Self {
             stream,
             number,
@@ -125,28 +150,31 @@ impl Block {
             wraps: Vec::new(),
             detail: Vec::new(),
             blanks: 0,
-            score,
+            score: None,
             width,
+            chain,
         }
     }
 
     /// Takes a line that belongs here; answers false for any other.
-    fn takes(&mut self, text: &str, width: usize) -> bool {
+    fn takes(&mut self, text: &str, width: usize, trials: &mut usize) -> bool {
         let trimmed = text.trim();
         let deeper = indent(text) > self.indent;
         let answering = self.detail.iter().any(|line| line.contains("server response:"));
-        if speaks(trimmed) && !(deeper && answering) && !(self.chain() && !trimmed.starts_with("go: ")) {
+        if speaks(trimmed) && !(deeper && answering) && !(self.chain && !trimmed.starts_with("go: ")) {
             return false;
         }
-        if self.chain() && self.blanks == 0 && self.head.len() < 16 * 1024 {
+        if self.chain && self.blanks == 0 && self.head.len() < 16 * 1024 {
             self.head.push(' ');
             self.head.push_str(trimmed);
-            self.score = understood(self.number, &self.head, &[]).score;
+            self.chain = goes_on(trimmed);
+            self.score = None;
             self.width = width;
             return true;
         }
         let close = self.blanks <= 1;
-        if (deeper && close) || belongs(trimmed, self) {
+        let same = answering && self.blanks == 0 && indent(text) > 0 && indent(text) == self.indent;
+        if (deeper && close) || (same && !goes_on(trimmed)) || belongs(trimmed, self) {
             self.blanks = 0;
             if self.detail.len() < DETAIL {
                 self.detail.push(trimmed.to_owned());
@@ -154,21 +182,29 @@ impl Block {
             self.width = width;
             return true;
         }
-        self.blanks == 0 && self.wraps_into(trimmed, width)
+        self.blanks == 0 && self.wraps_into(trimmed, width, trials)
     }
 
     /// Takes what may be the rest of a wrapped line.
-    fn wraps_into(&mut self, trimmed: &str, width: usize) -> bool {
-        if self.wraps.len() == WRAPS || self.width < 40 || !self.detail.is_empty() {
+    fn wraps_into(&mut self, trimmed: &str, width: usize, trials: &mut usize) -> bool {
+        let long = self.head.len() > WRAPPED || trimmed.len() > WRAPPED;
+        if self.wraps.len() == WRAPS
+            || self.width < 40
+            || !self.detail.is_empty()
+            || long
+            || *trials == TRIALS
+        {
             return false;
         }
+        *trials += 1;
+        let score = *self.score.get_or_insert_with(|| understood(self.number, &self.head, &[]).score);
         let open_quote = self.joined().matches('"').count() % 2 == 1;
-        let unfinished = self.score < 2 && (open_quote || self.width >= 60);
+        let unfinished = score < 2 && (open_quote || self.width >= 60);
         let next_alone = || understood(0, trimmed, &[]).score == 2 && !open_quote && self.width < 76;
         if unfinished && !next_alone() {
             self.wraps.push((self.width, trimmed.to_owned()));
             self.width = width;
-            self.score = self.resolved().0;
+            self.score = Some(self.resolved().0);
             return true;
         }
         // `certificate signed by unknown` is a complaint by itself, and another one with `authority`.
@@ -192,6 +228,9 @@ impl Block {
 
     /// Joins wrapped lines in the way that is understood best: with or without a blank at each seam.
     fn resolved(&self) -> (u8, String) {
+        if self.wraps.is_empty() {
+            return (self.score.unwrap_or(0), self.head.clone());
+        }
         let mut best: Option<(u8, bool, String)> = None;
         for choice in 0_u32..1 << self.wraps.len() {
             let mut text = self.head.clone();
@@ -212,20 +251,6 @@ impl Block {
             }
         }
         best.map_or_else(|| (0, self.head.clone()), |(score, _, text)| (score, text))
-    }
-
-    /// Reports whether the head goes on in the next line: `M@V requires`.
-    fn chain(&self) -> bool {
-        const ENDS: &[&str] = &[
-            " requires",
-            " imports",
-            " tested by",
-            " loaded by",
-            " requires:",
-            "errors parsing go.mod:",
-            "found in:",
-        ];
-        self.wraps.is_empty() && self.detail.is_empty() && ENDS.iter().any(|end| self.head.ends_with(end))
     }
 
     fn finished(self) -> Understood {
@@ -296,6 +321,22 @@ fn speaks_of_git(head: &str) -> bool {
         || head.starts_with("# cd ")
         || head.starts_with("git@")
         || head.starts_with("ssh:")
+}
+
+/// Reports whether a line ends where a chain of requirements or imports goes on.
+fn goes_on(trimmed: &str) -> bool {
+    const ENDS: &[&str] = &[
+        " requires",
+        " requires:",
+        " imports",
+        " tested by",
+        " loaded by",
+        " updating to",
+        "errors parsing go.mod:",
+        "found in:",
+    ];
+    ENDS.iter().any(|end| trimmed.ends_with(end))
+        && (trimmed.starts_with("go") || trimmed.contains("go: ") || trimmed.split_whitespace().count() <= 7)
 }
 
 /// Reports whether a line begins as the go command's do.

@@ -86,7 +86,10 @@ const ANSWERS: &[&str] = &[
 pub(super) fn file_trouble(text: &str) -> Option<Trouble> {
     let (at, answer) = ANSWERS
         .iter()
-        .filter_map(|answer| Some((text.find(&format!(": {answer}"))?, *answer)))
+        .filter_map(|answer| {
+            let at = text.match_indices(answer).map(|(at, _)| at).find(|at| text[..*at].ends_with(": "))?;
+            Some((at - 2, *answer))
+        })
         .min_by_key(|(at, _)| *at)?;
     let before = &text[..at];
     let (operation, path) = OPERATIONS

@@ -66,7 +66,9 @@ pub fn read(log: impl BufRead) -> std::io::Result<LogFacts> {
     let mut collected = Collected::default();
     while lines.next(|number, line| {
         collected.note(number, line);
-        blocks.feed(number, line, |found| collected.add(found));
+        if !collected.full() {
+            blocks.feed(number, line, |found| collected.add(found));
+        }
     })? {}
     blocks.end(|found| collected.add(found));
     collected.facts.symptoms.sort_by_key(|symptom| match symptom.source {
@@ -84,6 +86,11 @@ struct Collected {
 }
 
 impl Collected {
+    /// Reports whether more errors would be kept by nobody.
+    const fn full(&self) -> bool {
+        self.facts.symptoms.len() >= SYMPTOMS
+    }
+
     /// Keeps an error, unless the same was said before.
     fn add(&mut self, found: Understood) {
         let symptom = found.symptom;

@@ -107,6 +107,8 @@ const TIMED_OUT: &[&str] = &[
     "did not properly respond",
     "\u{6ca1}\u{6709}\u{6b63}\u{786e}\u{7b54}\u{590d}",
     "\u{6ca1}\u{6709}\u{53cd}\u{5e94}",
+    "\u{6ca1}\u{6709}\u{6b63}\u{786e}\u{54cd}\u{5e94}",
+    "\u{672a}\u{80fd}\u{54cd}\u{5e94}",
 ];
 const REFUSED: &[&str] = &[
     "connection refused",
@@ -171,6 +173,7 @@ fn certificate(text: &str) -> Option<Trouble> {
     let at = text.find("x509: ").or_else(|| text.find("tls: failed to verify certificate: "))?;
     let words =
         text[at..].trim_start_matches("tls: failed to verify certificate: ").trim_start_matches("x509: ");
+    let words = words.trim_end_matches([')', '"', ',', ' ']);
     let text = words.to_owned();
     if words.contains("too many open files") {
         return Some(Trouble::TooManyFiles { text });

@@ -176,7 +176,6 @@ pub(super) static PHRASES: &[(&str, Stage)] = &[
     ("missing go.mod", Stage::Resolution),
     ("unrecognized import path", Stage::GoImport),
     ("invalid response from proxy", Stage::Proxy(Endpoint::Other)),
-    ("go-get=1", Stage::GoImport),
 ];
 
 /// Beginnings of what else can be an error: requests, sockets, files, programs.

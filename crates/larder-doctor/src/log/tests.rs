@@ -255,3 +255,53 @@ fn files_of_the_cache_that_are_gone_or_stay() {
     );
     assert_eq!(found.stage, Stage::ModuleCache);
 }
+
+#[test]
+fn chains_of_imports_lead_to_what_fails() {
+    let log = "app imports\n        example.com/a/log imports\n        example.com/a/log/b tested by\n        example.com/a/log/b.test imports\n        example.com/c: cannot find module providing package example.com/c: module example.com/c: reading https://proxy.example.com/example.com/c/@v/list: 404 Not Found\n        server response:\n        not found: module example.com/c: git ls-remote -q origin in /tmp/gopath/1: exit status 128:\n                fatal: could not read Username for 'https://example.com': terminal prompts disabled\n        Confirm the import path was entered correctly.\napp imports\n        example.com/d: cannot find module providing package example.com/d: module example.com/d: reading https://proxy.example.com/example.com/d/@v/list: 404 Not Found\n";
+    let found = symptoms(log);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert_eq!(found[0].trouble, Trouble::Status { code: 404 });
+    assert_eq!(found[0].module.as_deref(), Some("example.com/c"));
+    assert!(found[0].says("could not read Username"));
+    assert_eq!(found[1].module.as_deref(), Some("example.com/d"));
+    let indented = log.replace("app imports\n", "").replace("        example.com/a/log imports\n", "");
+    assert!(symptoms(&indented)[0].says("could not read Username"));
+}
+
+#[test]
+fn clients_before_modules_and_early_ones() {
+    let found = one(
+        "golang.example.com/x/text@v0.3.2: read tcp 172.17.0.3:38984->192.0.2.1:443: read: connection reset by peer",
+    );
+    assert!(matches!(found.trouble, Trouble::BodyBroken { .. }), "{found:?}");
+    let found = one(
+        "go: example.com/m@v1.4.4: Get \"https://proxy.example.com/example.com/m/@v/v1.4.4.mod\": dial tcp: i/o timeout",
+    );
+    assert_eq!(found.trouble, Trouble::ConnectTimeout { address: String::new() });
+    let found = symptoms(
+        "Fetching https://example.com/m?go-get=1\nhttps fetch failed: Get https://example.com/m?go-get=1: x509: certificate signed by unknown authority\npackage example.com/m: unrecognized import path \"example.com/m\" (https fetch: Get https://example.com/m?go-get=1: x509: certificate signed by unknown authority)\n",
+    );
+    assert!(
+        found.iter().all(|found| matches!(found.trouble, Trouble::UnknownAuthority { .. })),
+        "{found:#?}"
+    );
+    assert!(found.iter().all(|found| found.stage == Stage::GoImport), "{found:#?}");
+    let found = one(
+        "go get: example.com/m@none updating to\n\texample.com/m@v0.1.0: parsing go.mod:\n\tmodule declares its path as: m\n\t        but was required as: example.com/m\n",
+    );
+    assert!(found.says("declares its path as") && found.says("but was required as"));
+}
+
+#[test]
+fn editors_and_builders_wrap_the_go_command() {
+    let lsp = r#"Params: {"type":1,"message":"2026/01/01 19:22:44 errors loading workspace: err: exit status 1: stderr: go: example.com/a@v1.0.0 requires\n\texample.com/b@v1.3.5: Get \"https://proxy.example.com/example.com/b/@v/v1.3.5.mod\": dial tcp: lookup proxy.example.com: no such host\n: packages.Load error\n\tsnapshot=0\n"}"#;
+    let plain = "[Error - 7:22:44 PM] 2026/01/01 19:22:43 go/packages.Load: err: exit status 1: stderr: go: example.com/a@v1.0.0 requires\n\texample.com/b@v1.3.5: Get \"https://proxy.example.com/example.com/b/@v/v1.3.5.mod\": dial tcp: lookup proxy.example.com: no such host\n\n\tsnapshot=3\n\tdirectory=/home/me\n";
+    let stderr = r#" "stderr": "go: finding example.com/b v1.3.5\n# get https://proxy.example.com/example.com/@v/v1.3.5.info: 404 Not Found (1.037s)\ngo: example.com/b@v1.3.5: Get \"https://proxy.example.com/example.com/b/@v/v1.3.5.mod\": dial tcp: lookup proxy.example.com: no such host\n""#;
+    let bazel = "ERROR: An error occurred during the fetch of repository 'com_example_b':\n  | Traceback (most recent call last):\n  | File \"C:/b/external/bazel_gazelle/internal/go_repository.bzl\", line 230, column 17, in _go_repository_impl\n  | fail(\"failed to fetch %s: %s\" % (ctx.name, result.stderr))\n  | Error in fail: failed to fetch com_example_b: fetch_repo: example.com/b@v1.3.5: Get \"https://proxy.example.com/example.com/b/@v/v1.3.5.mod\": dial tcp: lookup proxy.example.com: no such host\n";
+    for log in [lsp, plain, stderr, bazel] {
+        let found = one(log);
+        assert_eq!(found.trouble, no_such_host("proxy.example.com", None), "{log}");
+        assert_eq!(found.module.as_deref(), Some("example.com/b"), "{log}");
+    }
+}
