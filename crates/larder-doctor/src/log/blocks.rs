@@ -164,7 +164,8 @@ impl Block {
         if speaks(trimmed) && !(deeper && answering) && !(self.chain && !trimmed.starts_with("go: ")) {
             return false;
         }
-        if self.chain && self.blanks == 0 && self.head.len() < 16 * 1024 {
+        let broken = deeper && self.head.ends_with(':') && self.detail.is_empty() && self.is_riddle();
+        if (self.chain || broken) && self.blanks == 0 && self.head.len() < 16 * 1024 {
             self.head.push(' ');
             self.head.push_str(trimmed);
             self.chain = goes_on(trimmed);
@@ -183,6 +184,12 @@ impl Block {
             return true;
         }
         self.blanks == 0 && self.wraps_into(trimmed, width, trials)
+    }
+
+    /// Reports whether the head alone says nothing.
+    fn is_riddle(&mut self) -> bool {
+        let (number, head) = (self.number, &self.head);
+        *self.score.get_or_insert_with(|| understood(number, head, &[]).score) == 0
     }
 
     /// Takes what may be the rest of a wrapped line.
@@ -284,6 +291,8 @@ fn belongs(trimmed: &str, block: &Block) -> bool {
         "earlier download recorded",
         "reported by the checksum server",
         "to add it:",
+        "module declares its path as:",
+        "but was required as:",
     ];
     const GIT: &[&str] = &[
         "fatal:",
@@ -303,16 +312,21 @@ fn belongs(trimmed: &str, block: &Block) -> bool {
         "usage:",
         "unknown option",
         "Username for",
+        "Repository not found",
         "致命错误",
-        "package ",
     ];
     let mismatch = block.head.contains("checksum mismatch") || block.head.contains("SECURITY ERROR");
     if block.blanks > usize::from(!mismatch) * 2 + usize::from(mismatch) * 6 {
         return false;
     }
     ALWAYS.iter().any(|start| trimmed.starts_with(start))
+        || trimmed.ends_with("(from $GOROOT)")
+        || trimmed.ends_with("(from $GOPATH)")
         || (mismatch && trimmed.contains(": ") && trimmed.contains("h1:"))
         || (speaks_of_git(&block.head) && GIT.iter().any(|start| trimmed.starts_with(start)))
+        || (block.head.starts_with("# cd ")
+            && trimmed.starts_with("package ")
+            && trimmed.contains("exit status"))
         || (block.head.starts_with("fatal:") && GIT.iter().any(|start| trimmed.starts_with(start)))
 }
 
@@ -340,7 +354,7 @@ fn goes_on(trimmed: &str) -> bool {
 }
 
 /// Reports whether a line begins as the go command's do.
-fn speaks(trimmed: &str) -> bool {
+pub(super) fn speaks(trimmed: &str) -> bool {
     const STARTS: &[&str] =
         &["go: ", "go get ", "go get: ", "go list: ", "go list ", "go build ", "go install ", "build "];
     STARTS.iter().any(|start| trimmed.starts_with(start)) && !is_advice(trimmed) || at_source_line(trimmed)

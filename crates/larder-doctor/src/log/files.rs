@@ -76,6 +76,7 @@ const ANSWERS: &[&str] = &[
     "The system cannot find the file specified.",
     "The filename, directory name, or volume label syntax is incorrect.",
     "The filename or extension is too long.",
+    "Incorrect function.",
     "The media is write protected.",
     "\u{62d2}\u{7edd}\u{8bbf}\u{95ee}",
     "\u{78c1}\u{76d8}\u{7a7a}\u{95f4}\u{4e0d}\u{8db3}",

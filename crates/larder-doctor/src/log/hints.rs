@@ -95,6 +95,8 @@ pub(super) fn seen(text: &str) -> Option<&str> {
         && (setting(line).is_some()
             || COMMANDS.iter().any(|words| words.iter().all(|word| line.contains(word))))
         && !line.contains("does not override")
+        && !line.contains("To ignore the vendor")
+        && !line.contains("(running go ")
         && !line.contains("disabled by");
     kept.then(|| line.char_indices().nth(300).map_or(line, |(end, _)| &line[..end]))
 }

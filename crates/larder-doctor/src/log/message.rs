@@ -131,6 +131,11 @@ fn trouble(text: &str, call: Option<&Call<'_>>, detail: &mut Vec<String>) -> (Tr
     if let Some(found) = answer(text) {
         return (found, 2);
     }
+    if call.is_none()
+        && let Some(code) = elided_status(text)
+    {
+        return (Trouble::Status { code }, 2);
+    }
     if let Some(found) = zip(text) {
         return (found, 2);
     }
@@ -144,7 +149,9 @@ fn trouble(text: &str, call: Option<&Call<'_>>, detail: &mut Vec<String>) -> (Tr
         let ending_only = match &found {
             Trouble::NoSuchHost { .. } => !text.contains("lookup "),
             Trouble::ConnectRefused { .. } | Trouble::Unroutable { .. } => !text.contains("dial "),
-            Trouble::ClosedEarly { .. } | Trouble::BodyBroken { .. } if !text.starts_with("go") => {
+            Trouble::ClosedEarly { .. } | Trouble::BodyBroken { .. }
+                if !text.starts_with("go") && !text.contains("@v") =>
+            {
                 return (Trouble::Said, 0);
             }
             _ => false,
@@ -153,6 +160,15 @@ fn trouble(text: &str, call: Option<&Call<'_>>, detail: &mut Vec<String>) -> (Tr
     }
     let known = phrase(text).is_some() || detail.iter().take(12).any(|line| phrase(line).is_some());
     (Trouble::Said, if known { 2 } else { 0 })
+}
+
+/// `reading ...: 410 Gone`: people shorten URLs.
+fn elided_status(text: &str) -> Option<u16> {
+    let (_, rest) = text.rsplit_once("reading ")?;
+    let (_, status) = rest.split_once(": ")?;
+    let (digits, words) = status.split_once(' ')?;
+    let code = digits.parse().ok().filter(|code| (200..600).contains(code))?;
+    (digits.len() == 3 && words.starts_with(|char: char| char.is_ascii_uppercase())).then_some(code)
 }
 
 /// Up to Go 1.15 a body that broke was told of without its URL, and only that: `M@V: unexpected EOF`.
@@ -238,6 +254,7 @@ fn answer(text: &str) -> Option<Trouble> {
 fn zip(text: &str) -> Option<Trouble> {
     let words = [
         "not a valid zip file",
+        "gzip: invalid",
         "zip for ",
         "-> unzip",
         "create zip: ",
@@ -255,8 +272,10 @@ fn zip(text: &str) -> Option<Trouble> {
         .or_else(|| text.split_once("unzip "))
         .and_then(|(_, rest)| rest.split_once(": "))
         .map(|(file, _)| file.to_owned());
-    let from =
-        ["create zip: ", "zip for ", "-> unzip ", "zip: "].iter().filter_map(|words| text.find(words)).min();
+    let from = ["create zip: ", "zip for ", "-> unzip ", "gzip: ", "zip: "]
+        .iter()
+        .filter_map(|words| text.find(words))
+        .min();
     Some(Trouble::BadZip { file, text: text[from.unwrap_or(0)..].to_owned() })
 }
 
@@ -360,7 +379,11 @@ fn stage(text: &str, call: Option<&Call<'_>>, trouble: &Trouble) -> Stage {
         return Stage::Verification;
     }
     if let Trouble::FileTrouble { path: Some(path), .. } = trouble {
-        let owner = owner(path);
+        let owner = match owner(path) {
+            Stage::Unknown if path.starts_with("go1.") => Stage::Toolchain,
+            Stage::Unknown if text.contains("cache") && text.starts_with("go: ") => Stage::ModuleCache,
+            owner => owner,
+        };
         return if owner == Stage::Unknown && path.starts_with("file:") {
             Stage::Proxy(places::endpoint(path))
         } else {

@@ -14,6 +14,7 @@ mod places;
 mod prefixes;
 #[cfg(test)]
 mod tests;
+mod wraps;
 
 use std::collections::HashSet;
 use std::io::BufRead;
@@ -24,6 +25,7 @@ use blocks::Blocks;
 pub use hints::setting;
 use lines::Lines;
 use message::Understood;
+use wraps::Unwrap;
 
 /// How many symptoms, settings and riddles are kept.
 const SYMPTOMS: usize = 500;
@@ -60,16 +62,19 @@ impl LogFacts {
 /// # Errors
 ///
 /// Returns an error if the log can't be read.
-pub fn read(log: impl BufRead) -> std::io::Result<LogFacts> {
+pub fn read(mut log: impl BufRead) -> std::io::Result<LogFacts> {
+    let mut unwrap = Unwrap::for_log(log.fill_buf()?);
     let mut lines = Lines::new(log);
     let mut blocks = Blocks::default();
     let mut collected = Collected::default();
-    while lines.next(|number, line| {
+    let mut take = |number: usize, line: &str| {
         collected.note(number, line);
         if !collected.full() {
             blocks.feed(number, line, |found| collected.add(found));
         }
-    })? {}
+    };
+    while lines.next(|number, line| unwrap.feed(number, line, &mut take))? {}
+    unwrap.end(&mut take);
     blocks.end(|found| collected.add(found));
     collected.facts.symptoms.sort_by_key(|symptom| match symptom.source {
         crate::Source::Log { line } => line,

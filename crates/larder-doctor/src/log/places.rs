@@ -50,9 +50,10 @@ pub(super) fn required_by(text: &str) -> Vec<String> {
 
 /// Finds the module of `module M: `.
 pub(super) fn module(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once("module ")?;
-    let word = rest.split([' ', ':', ',']).next()?;
-    is_path(word).then(|| word.to_owned())
+    text.match_indices("module ").find_map(|(at, mark)| {
+        let word = text[at + mark.len()..].split([' ', ':', ',', ';']).next()?;
+        is_path(word).then(|| word.to_owned())
+    })
 }
 
 /// Finds the package that was wanted.

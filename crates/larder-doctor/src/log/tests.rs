@@ -305,3 +305,28 @@ fn editors_and_builders_wrap_the_go_command() {
         assert_eq!(found.module.as_deref(), Some("example.com/b"), "{log}");
     }
 }
+
+#[test]
+fn people_shorten_and_break_lines() {
+    let found = one(
+        "Get \"https://binaries.example.com/example.com/m/@v/v1.77.0.mod\":\n  dial tcp 172.27.5.36:443: i/o timeout\n",
+    );
+    assert_eq!(found.trouble, Trouble::ConnectTimeout { address: "172.27.5.36:443".to_owned() });
+    let found = one("go: module git.corp.example/team/pkg: reading ...: 401 Unauthorized\n");
+    assert_eq!(found.trouble, Trouble::Status { code: 401 });
+    assert_eq!(found.module.as_deref(), Some("git.corp.example/team/pkg"));
+    let found = one(
+        "go: example.com/m@v1.2.3: reading https://proxy.example.com/example.com/m/@v/v1.2.3.mod:\n410 Gone\n\tserver response: not found\n",
+    );
+    assert_eq!(found.trouble, Trouble::Status { code: 410 });
+    let found = one("go: failed to create cache directory /go/pkg/mod/cache: mkdir /go: permission denied\n");
+    assert_eq!(found.stage, Stage::ModuleCache);
+    let found = one(
+        "[   47s] go: inconsistent vendoring in /home/abuild/x:\n[   47s]        example.com/m@v0.2.1: is explicitly required in go.mod, but not marked as explicit in vendor/modules.txt\n",
+    );
+    assert_eq!(found.detail.len(), 1);
+    let found = one(
+        r#"level=error msg="Running error: failed to load with go/packages: err: exit status 1: stderr: go: downloading go1.22 (linux/amd64)\ngo: download go1.22 for linux/amd64: toolchain not available\n""#,
+    );
+    assert_eq!(found.stage, Stage::Toolchain);
+}
