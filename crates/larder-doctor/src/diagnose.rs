@@ -193,6 +193,9 @@ fn worth_showing(facts: &Facts) -> serde_json::Map<String, serde_json::Value> {
         show("go_line", project.go_line.clone());
     }
     show("module_cache", facts.cache.as_ref().and_then(|cache| cache.folder.clone()));
+    if !facts.repeats.is_empty() {
+        shown.insert("repeats".to_owned(), serde_json::json!(facts.repeats));
+    }
     if !facts.symptoms.is_empty() {
         shown.insert("symptoms".to_owned(), facts.symptoms.len().into());
     }

@@ -1,12 +1,14 @@
 //! Collecting the facts of one run: settings first, because they decide what all others look at.
 
 use std::io::BufRead;
+use std::time::Instant;
 
 use crate::cache::{self, CacheFacts};
-use crate::probe::{self, Budget, Errand};
+use crate::probe::{self, Budget, Errand, Walked};
 use crate::project::{self, ProjectFacts};
+use crate::repeat::{self, Repeated};
 use crate::report::Skipped;
-use crate::{Facts, Subject, System, log, settings};
+use crate::{Facts, Subject, Symptom, System, log, settings};
 
 /// What is to be looked at.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +17,8 @@ pub struct Look {
     pub subject: Option<Subject>,
     /// How far the probes of the network may go; none for no network at all.
     pub network: Option<Budget>,
+    /// How often the network is asked; 0 counts as once.
+    pub repeat: u32,
 }
 
 /// Bytes of cached zips that are read: what is local has to be told at once.
@@ -51,10 +55,37 @@ pub async fn examine(system: &System, look: Look) -> Facts {
             .map(|_| missing.as_slice()),
         budget,
     };
-    let walked = probe::walk(&errand).await;
+    let (walked, repeats) = walks(&errand, look.repeat).await;
     facts.symptoms.extend(walked.symptoms);
     facts.probes = Some(walked.facts);
+    facts.repeats = repeats;
     facts
+}
+
+/// Walks as often as was asked for, as long as there is time; what went wrong on any walk counts.
+async fn walks(errand: &Errand<'_>, times: u32) -> (Walked, Vec<Repeated>) {
+    let start = Instant::now();
+    let mut walked = probe::walk(errand).await;
+    let mut all = vec![walked.facts.clone()];
+    for _ in 1..times {
+        let left = errand.budget.time.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        let again = probe::walk(&Errand { budget: Budget { time: left, ..errand.budget }, ..*errand }).await;
+        let is_new = |new: &Symptom| {
+            !walked.symptoms.iter().any(|known| known.url == new.url && known.trouble == new.trouble)
+        };
+        let new: Vec<Symptom> = again.symptoms.into_iter().filter(is_new).collect();
+        if walked.symptoms.is_empty() && !new.is_empty() {
+            // What failed explains itself with the facts of its own walk.
+            walked.facts = again.facts.clone();
+        }
+        walked.symptoms.extend(new);
+        all.push(again.facts);
+    }
+    let repeats = if times > 1 { repeat::compare(&all) } else { Vec::new() };
+    (walked, repeats)
 }
 
 /// Returns the versions whose cached files matter, what was asked about first.

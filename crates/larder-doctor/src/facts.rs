@@ -37,6 +37,8 @@ pub struct Facts {
     pub cache: Option<CacheFacts>,
     /// What probes measured.
     pub probes: Option<ProbeFacts>,
+    /// How answers varied, where the same was asked several times.
+    pub repeats: Vec<crate::repeat::Repeated>,
     /// What went wrong, in the order it was seen.
     pub symptoms: Vec<Symptom>,
     /// Commands and settings that a log shows somebody using, such as `export GOSUMDB=off`, with the line.

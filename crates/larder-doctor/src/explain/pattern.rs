@@ -3,6 +3,8 @@
 use larder_module::pattern::{Patterns, match_glob, match_prefix_patterns};
 use serde::Serialize;
 
+use crate::catalogue::Language;
+
 /// What one pattern says about a path.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct PatternAnswer {
@@ -46,6 +48,14 @@ pub enum Mismatch {
     Malformed,
     /// It is about something else.
     Other,
+}
+
+impl PatternAnswer {
+    /// Returns the answer in words.
+    #[must_use]
+    pub fn sentence(&self, language: Language) -> String {
+        super::words::pattern(self, language)
+    }
 }
 
 /// Says what each pattern of a list does with a path.

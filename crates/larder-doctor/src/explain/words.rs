@@ -150,6 +150,20 @@ fn english(decision: &Decision) -> String {
     }
 }
 
+pub(super) fn pattern(answer: &PatternAnswer, language: Language) -> String {
+    let chinese = language == Language::Chinese;
+    let Some(mismatch) = answer.mismatch else {
+        return if chinese { "匹配".to_owned() } else { "matches".to_owned() };
+    };
+    let reason = if chinese { chinese_reason(mismatch) } else { english_reason(mismatch) };
+    match (&answer.instead, chinese) {
+        (Some(instead), false) => format!("no match: {reason}; write {instead}"),
+        (None, false) => format!("no match: {reason}"),
+        (Some(instead), true) => format!("不匹配：{reason}；应写成 {instead}"),
+        (None, true) => format!("不匹配：{reason}"),
+    }
+}
+
 fn near_miss(answers: &[PatternAnswer]) -> Option<(&PatternAnswer, Mismatch)> {
     let known = answers.iter().filter_map(|answer| Some((answer, answer.mismatch?)));
     known.into_iter().find(|(_, reason)| *reason != Mismatch::Other)

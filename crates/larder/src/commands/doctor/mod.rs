@@ -13,6 +13,7 @@ mod place;
 mod recipe;
 mod run;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use larder_doctor::catalogue::Language;
@@ -73,7 +74,7 @@ impl<'a> Desk<'a> {
     }
 
     fn look(&self, subject: Option<Subject>) -> Look {
-        Look { subject, network: self.budget() }
+        Look { subject, network: self.budget(), repeat: self.reach.repeat }
     }
 
     /// Judges, shows, keeps the bundle, and says how it ended.
@@ -88,15 +89,22 @@ impl<'a> Desk<'a> {
             ReportFormat::Markdown => render::doctor::markdown(&shown, self.language),
         });
         match &self.form.bundle {
-            Some(file) => bundle::write(facts, file)?,
+            Some(file) => bundle::write(self, facts, file)?,
             None if riddle => render::note(render::doctor::words(self.language).offer_bundle),
             None => {}
         }
         if found { Err(Outcome::Found) } else { Ok(()) }
     }
 
-    fn redactor(&self, _facts: &Facts) -> Redactor {
-        Redactor::default()
+    /// Returns who cleans what is shown: always of secrets, of names where that was asked for.
+    fn redactor(&self, facts: &Facts) -> Redactor {
+        let environment = self.environment_map();
+        let redactor = Redactor::of(&environment);
+        if self.form.share { redactor.sharing(facts, &environment) } else { redactor }
+    }
+
+    fn environment_map(&self) -> BTreeMap<String, String> {
+        self.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 }
 

@@ -58,16 +58,15 @@ fn exit_code(status: ExitStatus) -> u8 {
 fn diagnose(desk: &Desk<'_>, said: Vec<u8>, stopped: bool) -> Result<(), Outcome> {
     let log = read_log(Cursor::new(said)).map_err(|error| Outcome::usage(&error, None))?;
     let speaks = !log.symptoms.is_empty() || !log.unexplained.is_empty();
-    if stopped && !speaks {
+    if !speaks {
+        // A test failed, or the code doesn't compile, or somebody stopped it: nobody has to look further.
+        if !stopped {
+            let words = render::doctor::words(desk.language);
+            render::note(format_args!("\nlarder doctor: {}", words.other_failure));
+        }
         return Ok(());
     }
-    let mut look = desk.look(subject(&log));
-    if !speaks {
-        // Nothing about downloads failed: a test did, or the code doesn't compile.
-        look.network = None;
-    }
-    let system = desk.system()?;
-    let facts = block_on(examine(&system, look))?.with_log(log);
+    let facts = block_on(examine(&desk.system()?, desk.look(subject(&log))))?.with_log(log);
     match desk.conclude(&facts, |text| render::note(format_args!("\n{}", text.trim_end()))) {
         Ok(()) | Err(Outcome::Found) => Ok(()),
         Err(other) => Err(other),

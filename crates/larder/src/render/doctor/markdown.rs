@@ -127,7 +127,7 @@ fn block(out: &mut String, lines: &[String]) {
 }
 
 /// A value as code, on one line.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = text.replace('\n', " ");
     let fence = "`".repeat(longest_row(&text) + 1);
     if text.is_empty() {
@@ -148,7 +148,7 @@ fn longest_row(text: &str) -> usize {
 }
 
 /// Prose on one line: what Markdown or HTML would read as markup is escaped, and nobody is mentioned by accident.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,5 +1,6 @@
 //! The doctor's report in three forms. They take what a redactor has let through and nothing else.
 
+pub(crate) mod explained;
 mod layout;
 pub(crate) mod manual;
 mod markdown;

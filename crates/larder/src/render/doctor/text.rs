@@ -50,6 +50,7 @@ pub(crate) fn text(shown: &Shown, language: Language) -> String {
     if report.is_riddle() && report.findings.is_empty() {
         page.ways(&report.path);
     }
+    page.repeats(report);
     if failing || report.is_riddle() {
         page.end(report);
     }
@@ -255,6 +256,27 @@ impl Page {
                 let mark = if number == 0 { "╰─ " } else { "   " };
                 self.line(at, format_args!("{}{line}", paint(style, mark)));
             }
+        }
+    }
+
+    fn repeats(&mut self, report: &Report) {
+        let Some(repeats) = report.facts.get("repeats").and_then(|repeats| repeats.as_array()) else {
+            return;
+        };
+        self.heading(self.words.repeated);
+        for one in repeats {
+            let number = |name: &str| one[name].as_u64().unwrap_or_default();
+            let text = format!(
+                "{}: {}/{} {}, {}/{}/{} ms",
+                one["what"].as_str().unwrap_or_default(),
+                number("failed"),
+                number("times"),
+                self.words.failed,
+                number("fastest_ms"),
+                number("median_ms"),
+                number("slowest_ms"),
+            );
+            self.item(4, "- ", &text);
         }
     }
 

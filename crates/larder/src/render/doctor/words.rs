@@ -30,6 +30,12 @@ pub(crate) struct Words {
     pub(crate) offer_bundle: &'static str,
     pub(crate) looking: &'static str,
     pub(crate) paste: &'static str,
+    pub(crate) asked: &'static str,
+    pub(crate) repeated: &'static str,
+    pub(crate) failed: &'static str,
+    pub(crate) learns: &'static str,
+    pub(crate) bundled: &'static str,
+    pub(crate) other_failure: &'static str,
 }
 
 /// Returns the words of a language.
@@ -65,6 +71,12 @@ const ENGLISH: Words = Words {
     offer_bundle: "hint: --bundle FILE keeps all facts, without secrets and private names, to attach to an issue",
     looking: "looking; ctrl-c stops",
     paste: "paste the output, then press ctrl-d",
+    asked: "Asked for",
+    repeated: "Asked several times (fastest/median/slowest)",
+    failed: "failed",
+    learns: "Who learns what",
+    bundled: "all facts, without secrets and private names, are in",
+    other_failure: "The command failed, and not because of a module download.",
 };
 
 const CHINESE: Words = Words {
@@ -92,6 +104,12 @@ const CHINESE: Words = Words {
     offer_bundle: "提示：--bundle FILE 会保存全部事实（不含密钥和私有名称），可附在问题报告中",
     looking: "检查中；按 ctrl-c 停止",
     paste: "请粘贴输出，然后按 ctrl-d",
+    asked: "依次询问以获取",
+    repeated: "多次询问（最快/中位/最慢）",
+    failed: "失败",
+    learns: "谁会得知什么",
+    bundled: "全部事实（不含密钥和私有名称）已写入",
+    other_failure: "命令失败了，但并非由模块下载引起。",
 };
 
 impl Words {

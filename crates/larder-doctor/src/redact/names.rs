@@ -1,0 +1,714 @@
+//! New names for private ones: modules, hosts, addresses, users, folders; each always the same.
+//!
+//! What is known to everybody stays, because a report without it helps nobody. What is known to everybody is a short list
+//! ([`PUBLIC_HOSTS`]) less the user's own patterns; what is on neither side is private.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use larder_module::defaults;
+use larder_module::pattern::match_prefix_patterns;
+
+use crate::Facts;
+
+/// Hosts, with all below them, whose names tell nothing about who uses them.
+const PUBLIC_HOSTS: &[&str] = &[
+    "github.com",
+    "gitlab.com",
+    "bitbucket.org",
+    "codeberg.org",
+    "sr.ht",
+    "golang.org",
+    "go.dev",
+    "googlesource.com",
+    "google.golang.org",
+    "gopkg.in",
+    "k8s.io",
+    "rsc.io",
+    "go.uber.org",
+    "go.etcd.io",
+    "go.opentelemetry.io",
+    "go.mongodb.org",
+    "cloud.google.com",
+    "gorm.io",
+    "gotest.tools",
+    "modernc.org",
+    "honnef.co",
+    "filippo.io",
+    "mvdan.cc",
+    "localhost",
+];
+
+/// Ends of file names, which look like hosts.
+const FILE_ENDS: &[&str] = &[
+    "go",
+    "mod",
+    "sum",
+    "work",
+    "zip",
+    "info",
+    "txt",
+    "json",
+    "toml",
+    "yml",
+    "yaml",
+    "lock",
+    "md",
+    "conf",
+    "env",
+    "sh",
+    "tmp",
+    "ziphash",
+    "log",
+    "crt",
+    "pem",
+    "cer",
+    "key",
+    "py",
+    "js",
+    "ts",
+    "html",
+    "xml",
+    "partial",
+    "git",
+    "so",
+    "cfg",
+    "ini",
+    "gz",
+    "tar",
+    "rs",
+    "exe",
+    "proto",
+    "sock",
+    "pid",
+    "service",
+    "list",
+    "netrc",
+    "gitconfig",
+    "dockerfile",
+];
+
+/// Last labels of names that are hosts even where nothing around says so.
+const HOST_ENDS: &[&str] = &[
+    "com",
+    "org",
+    "net",
+    "dev",
+    "corp",
+    "internal",
+    "local",
+    "localdomain",
+    "lan",
+    "intra",
+    "intranet",
+    "home",
+    "private",
+    "example",
+    "test",
+    "invalid",
+    "cloud",
+    "tech",
+    "app",
+    "xyz",
+    "company",
+    "gov",
+    "edu",
+    "info",
+    "biz",
+    "systems",
+    "software",
+    "tools",
+    "network",
+    "group",
+];
+
+/// Users that every machine has.
+const COMMON_USERS: &[&str] = &[
+    "root",
+    "git",
+    "go",
+    "build",
+    "builder",
+    "runner",
+    "ubuntu",
+    "debian",
+    "user",
+    "admin",
+    "nobody",
+    "jenkins",
+    "gitlab",
+    "gitlab-runner",
+    "circleci",
+    "vagrant",
+    "vscode",
+    "node",
+    "app",
+    "www-data",
+    "oauth2",
+    "runneradmin",
+    "docker",
+    "larder",
+    "me",
+];
+
+/// Variables that name a user.
+const USER_VARIABLES: &[&str] =
+    &["USER", "LOGNAME", "SUDO_USER", "USERNAME", "GITLAB_USER_LOGIN", "GITLAB_USER_NAME", "GITHUB_ACTOR"];
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Kind {
+    Host,
+    Module,
+    Package,
+    Address,
+    User,
+    Folder,
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Module => "module",
+            Self::Package => "package",
+            Self::Address => "address",
+            Self::User => "user",
+            Self::Folder => "folder",
+        }
+    }
+}
+
+/// What is private here, and the names that were given.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    /// Patterns as in `GOPRIVATE`.
+    private: String,
+    /// Paths of modules, the longest first.
+    modules: Vec<String>,
+    users: BTreeSet<String>,
+    hosts: BTreeSet<String>,
+    /// Folders of the project, the longest first.
+    folders: Vec<String>,
+    given: BTreeMap<(Kind, String), usize>,
+    counts: BTreeMap<Kind, usize>,
+}
+
+impl Names {
+    /// Learns what is private from the facts and the environment.
+    pub(super) fn of(facts: &Facts, environment: &BTreeMap<String, String>) -> Self {
+        let mut names = Self::default();
+        let mut private: Vec<String> = Vec::new();
+        if let Some(settings) = &facts.settings {
+            for name in ["GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE"] {
+                private.extend(settings.value(name).split(',').map(|pattern| pattern.trim().to_owned()));
+            }
+            for setting in &settings.go {
+                names.learn_hosts(&setting.value);
+            }
+            for (_, value) in &settings.network.proxy_variables {
+                names.learn_hosts(value);
+            }
+            names.hosts.extend(settings.network.hosts.iter().map(|(name, _)| name.to_lowercase()));
+        }
+        if let Some(project) = &facts.project {
+            // Who builds this owns what lies beside it.
+            private.extend(project.module.as_deref().map(owner));
+            let files = project.go_mod.iter().chain(&project.go_work);
+            names
+                .folders
+                .extend(files.filter_map(|file| file.rsplit_once('/')).map(|(folder, _)| folder.to_owned()));
+            names.modules.extend(project.module.iter().cloned());
+            names.modules.extend(project.requires.iter().map(|(module, _, _)| module.clone()));
+        }
+        names.modules.extend(facts.subject.iter().map(|subject| subject.module.clone()));
+        names.modules.extend(facts.symptoms.iter().filter_map(|symptom| symptom.module.clone()));
+        for symptom in &facts.symptoms {
+            names.learn_hosts(symptom.url.as_deref().unwrap_or_default());
+        }
+        if let Some(probes) = &facts.probes {
+            names.hosts.extend(probes.hosts.iter().map(|host| host.host.to_lowercase()));
+        }
+        names.learn_people(environment);
+        private.retain(|pattern| !pattern.is_empty() && pattern != "*" && pattern != "none");
+        names.private = private.join(",");
+        names.modules.retain(|module| module.contains('.'));
+        for list in [&mut names.modules, &mut names.folders] {
+            list.sort_by_key(|text| (std::cmp::Reverse(text.len()), text.clone()));
+            list.dedup();
+        }
+        names.folders.retain(|folder| folder.matches('/').count() > 1);
+        names.hosts.retain(|host| {
+            !host.is_empty() && host != "direct" && host != "off" && host.parse::<IpAddr>().is_err()
+        });
+        names
+    }
+
+    fn learn_hosts(&mut self, value: &str) {
+        for word in value.split([',', '|', ' ']) {
+            if let Some((_, rest)) = word.split_once("://") {
+                let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+                let host = host.split(':').next().unwrap_or_default().to_lowercase();
+                self.hosts.insert(host);
+            }
+        }
+    }
+
+    fn learn_people(&mut self, environment: &BTreeMap<String, String>) {
+        let named = USER_VARIABLES.iter().filter_map(|name| environment.get(*name).cloned());
+        let at_home = environment.get("HOME").and_then(|home| Some(home.rsplit_once('/')?.1.to_owned()));
+        self.users.extend(
+            named.chain(at_home).filter(|user| user.len() > 1 && !COMMON_USERS.contains(&user.as_str())),
+        );
+        self.hosts.extend(environment.get("HOSTNAME").map(|name| name.to_lowercase()));
+    }
+
+    /// Returns a text with new names.
+    pub(super) fn rename(&mut self, text: &str) -> String {
+        let mut text = text.replace("%21", "!");
+        for folder in self.folders.clone() {
+            if text.contains(&folder) {
+                text = self.without_folder(&text, &folder);
+            }
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let word = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+            // `%2F` and the like part words, too.
+            let word = rest[..word].find('%').unwrap_or(word);
+            if word > 0 {
+                let renamed = self.word(&rest[..word]);
+                out.push_str(&renamed);
+                rest = &rest[word..];
+                continue;
+            }
+            let is_escape = rest.len() > 2 && rest.starts_with('%') && rest.is_char_boundary(3);
+            let skip = if is_escape && rest.as_bytes()[1..3].iter().all(u8::is_ascii_hexdigit) {
+                3
+            } else {
+                rest.chars().next().map_or(1, char::len_utf8)
+            };
+            out.push_str(&rest[..skip]);
+            rest = &rest[skip..];
+        }
+        out
+    }
+
+    fn without_folder(&mut self, text: &str, folder: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(folder) {
+            let after = &rest[at + folder.len()..];
+            let whole = !after.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-'));
+            out.push_str(&rest[..at]);
+            if whole {
+                out.push('/');
+                out.push_str(&self.give(Kind::Folder, folder));
+            } else {
+                out.push_str(folder);
+            }
+            rest = after;
+        }
+        out + rest
+    }
+
+    fn give(&mut self, kind: Kind, old: &str) -> String {
+        let count = self.counts.entry(kind).or_default();
+        let number = *self.given.entry((kind, old.to_owned())).or_insert_with(|| {
+            *count += 1;
+            *count
+        });
+        format!("{}-{number}", kind.word())
+    }
+
+    fn word(&mut self, word: &str) -> String {
+        let tail = word.trim_end_matches(['.', ':', '-', '!', '/']);
+        let (word, after) = (tail, &word[tail.len()..]);
+        let head = word.trim_start_matches(['.', ':', '-', '!', '@']);
+        let (before, word) = (&word[..word.len() - head.len()], head);
+        format!("{before}{}{after}", self.bare(word))
+    }
+
+    fn bare(&mut self, word: &str) -> String {
+        if let Some((scheme, rest)) = word.split_once("://") {
+            return format!("{scheme}://{}", self.after_scheme(rest));
+        }
+        if let Some(address) = self.address(word) {
+            return address;
+        }
+        if self.users.contains(word) {
+            return self.give(Kind::User, word);
+        }
+        if word.contains('\\') {
+            return self.windows_path(word);
+        }
+        match word.split_once('@') {
+            Some((user, host))
+                if !user.contains('/') && is_host(host.split([':', '/']).next().unwrap_or_default()) =>
+            {
+                self.at_host(user, host)
+            }
+            _ if word.contains('/') => self.path(word),
+            Some((module, version)) => format!("{}@{version}", self.lone(module)),
+            None => self.lone(word),
+        }
+    }
+
+    /// `git@host:path`, `somebody@host`
+    fn at_host(&mut self, user: &str, rest: &str) -> String {
+        let user = if COMMON_USERS.contains(&user) { user.to_owned() } else { self.give(Kind::User, user) };
+        match rest.split_once(':') {
+            Some((host, path)) if !path.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let module = format!("{host}/{}", path.trim_end_matches(".git"));
+                if self.is_private(&module) {
+                    let (host, module) = (self.host(host), self.module(&module));
+                    return format!("{user}@{host}:{module}");
+                }
+                format!("{user}@{rest}")
+            }
+            _ => format!("{user}@{}", self.after_scheme(rest)),
+        }
+    }
+
+    /// What follows `scheme://`.
+    fn after_scheme(&mut self, rest: &str) -> String {
+        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let (user, host) = match authority.rsplit_once('@') {
+            Some((user, host)) if COMMON_USERS.contains(&user) => (format!("{user}@"), host),
+            Some((user, host)) => (format!("{}@", self.give(Kind::User, user)), host),
+            None => (String::new(), authority),
+        };
+        let (name, port) = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (name, format!(":{port}"))
+            }
+            _ => (host, String::new()),
+        };
+        // The repository of a private module is on its host's path.
+        let repository = format!("{name}{}", path.trim_end_matches(".git"));
+        let renamed = self.host(name);
+        let has_module = path.split('/').any(is_host);
+        let path = if path.len() > 1 && !has_module && self.is_private(&repository) && self.knows(&repository)
+        {
+            format!("/{}", self.module(&repository))
+        } else {
+            self.path(path)
+        };
+        format!("{user}{renamed}{port}{path}")
+    }
+
+    fn knows(&self, repository: &str) -> bool {
+        self.modules.iter().any(|module| module.starts_with(repository) || has_prefix(repository, module))
+            || self.matches(repository)
+    }
+
+    fn lone(&mut self, word: &str) -> String {
+        let (name, port) = match word.rsplit_once(':') {
+            Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (name, Some(port))
+            }
+            _ => (word, None),
+        };
+        let lower = name.to_lowercase();
+        let is_file =
+            name.rsplit_once('.').is_some_and(|(_, end)| FILE_ENDS.contains(&end)) && port.is_none();
+        let known = self.hosts.contains(&lower);
+        if !known && (is_file || !is_host(name) || !(port.is_some() || is_surely_host(name))) {
+            return word.to_owned();
+        }
+        // A file and a line look like a host and a port.
+        if !known && name.rsplit_once('.').is_some_and(|(_, end)| FILE_ENDS.contains(&end)) {
+            return word.to_owned();
+        }
+        let name = self.host(name);
+        port.map_or_else(|| name.clone(), |port| format!("{name}:{port}"))
+    }
+
+    fn host(&mut self, host: &str) -> String {
+        if let Some(address) = self.address(host) {
+            return address;
+        }
+        let name = host.trim_end_matches('.').to_lowercase();
+        if name.is_empty()
+            || self.is_public(&name)
+            || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        {
+            return host.to_owned();
+        }
+        self.give(Kind::Host, &name)
+    }
+
+    fn is_public(&self, host: &str) -> bool {
+        let in_go = [defaults::GOPROXY, defaults::GOSUMDB, defaults::GOSUMDB_ALIAS]
+            .iter()
+            .any(|default| default.trim_start_matches("https://").split(',').next() == Some(host));
+        let listed =
+            PUBLIC_HOSTS.iter().any(|public| host == *public || host.ends_with(&format!(".{public}")));
+        (in_go || listed) && !self.matches(host)
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        match_prefix_patterns(&self.private, path)
+    }
+
+    fn is_private(&self, path: &str) -> bool {
+        self.matches(path) || !self.is_public(&path.split('/').next().unwrap_or_default().to_lowercase())
+    }
+
+    fn address(&mut self, word: &str) -> Option<String> {
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let (text, after) = match word.parse::<IpAddr>() {
+            Ok(_) => (word, String::new()),
+            Err(_) => {
+                let (text, mark) = word
+                    .rsplit_once(':')
+                    .map(|(text, _)| (text, ':'))
+                    .or_else(|| word.split_once('/').map(|(text, _)| (text, '/')))?;
+                let rest = &word[text.len() + 1..];
+                let end = if digits(rest) || mark == '/' { format!("{mark}{rest}") } else { return None };
+                (text, end)
+            }
+        };
+        let address: IpAddr = text.parse().ok()?;
+        if address.is_loopback() || address.is_unspecified() {
+            return Some(word.to_owned());
+        }
+        Some(format!("{}{after}", self.give(Kind::Address, &address.to_string())))
+    }
+
+    fn windows_path(&mut self, word: &str) -> String {
+        let mut parts: Vec<String> = word.split('\\').map(str::to_owned).collect();
+        if let Some(at) = parts.iter().position(|part| part.eq_ignore_ascii_case("users"))
+            && let Some(user) = parts.get(at + 1).cloned()
+        {
+            parts[at + 1] = self.give(Kind::User, &user);
+        }
+        parts.join("\\")
+    }
+
+    /// A path: the user of `/home/USER`, and the module that begins with a host somewhere in it.
+    fn path(&mut self, path: &str) -> String {
+        let mut parts: Vec<String> = path.split('/').map(str::to_owned).collect();
+        if let [first, home, user, ..] = parts.as_slice()
+            && first.is_empty()
+            && matches!(home.as_str(), "home" | "Users")
+            && user != "root"
+            && !user.is_empty()
+        {
+            parts[2] = self.give(Kind::User, &user.clone());
+        }
+        for part in &mut parts {
+            if self.users.contains(part.as_str()) {
+                *part = self.give(Kind::User, &part.clone());
+            }
+        }
+        let last = parts.len() - 1;
+        let begins = |at: usize, part: &str| {
+            let name = part.split(['@', ':']).next().unwrap_or_default();
+            let file = name.rsplit_once('.').is_some_and(|(_, end)| FILE_ENDS.contains(&end));
+            is_host(name) && !(file && at == last)
+        };
+        let Some(start) = parts.iter().enumerate().position(|(at, part)| begins(at, part)) else {
+            return parts.join("/");
+        };
+        let version =
+            parts[start..].iter().position(|part| part.contains('@')).map_or(parts.len(), |at| start + at);
+        let mut module: Vec<&str> = parts[start..version].iter().map(String::as_str).collect();
+        let mut after: Vec<&str> = parts[version.min(parts.len())..].iter().map(String::as_str).collect();
+        let mut version_text = "";
+        if let Some(part) = after.first().copied()
+            && !part.starts_with('@')
+            && let Some((name, _)) = part.split_once('@')
+        {
+            module.push(name);
+            version_text = &part[name.len()..];
+            after.remove(0);
+        }
+        let plain = unescaped(&module.join("/"));
+        if !self.is_private(&plain) {
+            return parts.join("/");
+        }
+        let renamed = if plain.contains('/') { self.module(&plain) } else { self.lone_in_path(&plain) };
+        let head = parts[..start].join("/");
+        let head = if start > 0 { format!("{head}/") } else { head };
+        let tail = if after.is_empty() { String::new() } else { format!("/{}", after.join("/")) };
+        format!("{head}{renamed}{version_text}{tail}")
+    }
+
+    fn lone_in_path(&mut self, name: &str) -> String {
+        match name.split_once(':') {
+            Some((host, port)) => format!("{}:{port}", self.host(host)),
+            None => self.host(name),
+        }
+    }
+
+    /// The module that a path belongs to gets a name, and what is below it another.
+    fn module(&mut self, path: &str) -> String {
+        let (path, host_port) = match path.split_once(':') {
+            Some((path, rest)) => (path, format!(":{rest}")),
+            None => (path, String::new()),
+        };
+        let known = self.modules.iter().find(|module| has_prefix(path, module)).cloned();
+        let name = match known {
+            Some(module) if module.len() < path.len() => {
+                let below = path[module.len() + 1..].to_owned();
+                format!("{}/{}", self.give(Kind::Module, &module), self.give(Kind::Package, &below))
+            }
+            Some(module) => self.give(Kind::Module, &module),
+            None => self.give(Kind::Module, path),
+        };
+        name + &host_port
+    }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || matches!(c, '.' | '_' | '~' | '!' | '/' | '%' | '+' | '-' | ':' | '@' | '\\' | '$' | '^')
+}
+
+/// Returns the part of a path that its owner has: two elements on a shared host, else the host.
+fn owner(module: &str) -> String {
+    let mut parts = module.split('/');
+    let host = parts.next().unwrap_or_default();
+    match parts.next() {
+        Some(second) if PUBLIC_HOSTS.contains(&host) => format!("{host}/{second}"),
+        _ => host.to_owned(),
+    }
+}
+
+fn has_prefix(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Reports whether a text has the form of a host's name with a dot.
+fn is_host(text: &str) -> bool {
+    let Some((_, end)) = text.rsplit_once('.') else { return false };
+    end.len() >= 2
+        && end.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && text.split('.').all(|label| {
+            !label.is_empty()
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        })
+}
+
+/// Reports whether a name is a host's even where it stands alone: `errors.New` is none.
+fn is_surely_host(text: &str) -> bool {
+    let Some((_, end)) = text.rsplit_once('.') else { return false };
+    let lower = text.bytes().all(|byte| !byte.is_ascii_uppercase());
+    lower && (end.len() == 2 || HOST_ENDS.contains(&end) || text.matches('.').count() > 1)
+}
+
+/// `!x` stands for `X` in URLs and in the module cache.
+fn unescaped(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut chars = path.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '!' => out.extend(chars.next().map(|c| c.to_ascii_uppercase())),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        let facts: Facts = serde_json::from_value(serde_json::json!({
+            "settings": {
+                "go": [
+                    {"name": "GOPRIVATE", "value": "git.corp.example,github.com/corp", "origin": "environment"},
+                    {"name": "GOPROXY", "value": "https://goproxy.corp.example/go,https://proxy-a:3000", "origin": "environment"}
+                ],
+                "network": {"proxy_variables": [["HTTPS_PROXY", "http://squid:3128"]]}
+            },
+            "project": {"go_mod": "/srv/work/app/go.mod", "module": "github.com/acme/app",
+                        "requires": [["git.corp.example/team/lib", "v1.0.0", false]]},
+        }))
+        .expect("facts");
+        let environment = [("USER", "wanda"), ("HOME", "/home/wanda"), ("HOSTNAME", "build-7")];
+        Names::of(&facts, &environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    }
+
+    #[test]
+    fn private_names_become_others_and_public_ones_stay() {
+        let mut names = names();
+        for (text, expected) in [
+            ("git.corp.example/team/lib@v1.2.3", "module-1@v1.2.3"),
+            (
+                "reading https://goproxy.corp.example/go/git.corp.example/team/lib/@v/v1.2.3.info: 404 Not Found",
+                "reading https://host-1/go/module-1/@v/v1.2.3.info: 404 Not Found",
+            ),
+            ("git.corp.example/team/lib/secret/plan", "module-1/package-1"),
+            ("git.corp.example/other/!thing", "module-2"),
+            ("github.com/corp/tool@v0.1.0", "module-3@v0.1.0"),
+            ("github.com/acme/app/internal/x", "module-4/package-2"),
+            ("github.com/acme/other", "module-5"),
+            ("github.com/pkg/errors@v0.9.1", "github.com/pkg/errors@v0.9.1"),
+            (
+                "dial tcp: lookup goproxy.corp.example on 10.1.2.3:53: no such host",
+                "dial tcp: lookup host-1 on address-1:53: no such host",
+            ),
+            ("lookup proxy-a on 10.1.2.3:53", "lookup host-2 on address-1:53"),
+            ("read tcp 10.1.2.4:4711->10.1.2.3:443: read", "read tcp address-2:4711->address-1:443: read"),
+            ("dial tcp [fd00::1]:443", "dial tcp [address-3]:443"),
+            ("127.0.0.53:53 and [::1]:53", "127.0.0.53:53 and [::1]:53"),
+            ("NO_PROXY=10.0.0.0/8,.corp.example", "NO_PROXY=address-4/8,.host-3"),
+            (
+                "/home/wanda/go/pkg/mod/cache/download/git.corp.example/team/lib/@v/list",
+                "/home/user-1/go/pkg/mod/cache/download/module-1/@v/list",
+            ),
+            ("/home/otto/x", "/home/user-2/x"),
+            ("owner wanda", "owner user-1"),
+            ("/srv/work/app/go.mod:7: unknown directive", "/folder-1/go.mod:7: unknown directive"),
+            ("git@git.corp.example:team/lib.git", "git@host-4:module-1"),
+            ("mail paula@corp.example", "mail user-3@host-3"),
+            ("on build-7", "on host-5"),
+            ("http://squid:3128", "http://host-6:3128"),
+            ("main.go:12:3: errors.New in go.mod", "main.go:12:3: errors.New in go.mod"),
+            ("C:\\Users\\Wanda\\go", "C:\\Users\\user-4\\go"),
+            ("GOPRIVATE=git.corp.example,*.corp.example/x", "GOPRIVATE=host-4,*.module-6"),
+            ("v1.2.3.4 and go1.24.11", "v1.2.3.4 and go1.24.11"),
+        ] {
+            assert_eq!(names.rename(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_public_defaults_of_go_stay() {
+        let mut names = names();
+        for text in [defaults::GOPROXY, defaults::GOSUMDB, defaults::GOSUMDB_ALIAS_URL] {
+            assert_eq!(names.rename(text), text);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic() {
+        let mut names = names();
+        for text in [
+            "",
+            "@",
+            "://",
+            "/",
+            "%",
+            "%2",
+            "%2F",
+            "é@é",
+            "a@",
+            "@b.cd",
+            "!",
+            "//",
+            ":",
+            "a.bc:",
+            "\\",
+            "模块.中文/a",
+            "%é",
+            "a/@v",
+        ] {
+            let _renamed = names.rename(text);
+        }
+    }
+}
