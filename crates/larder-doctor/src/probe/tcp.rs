@@ -11,7 +11,7 @@ use super::{TcpProbe, errno};
 use crate::symptom::Trouble;
 
 /// One connection is not waited for any longer; Go would wait for thirty seconds.
-const MOST: Duration = Duration::from_secs(4);
+const MOST: Duration = Duration::from_secs(6);
 /// How long the other addresses may take once one works.
 const GRACE: Duration = Duration::from_millis(50);
 /// No more addresses than this are tried.

@@ -25,7 +25,7 @@ use super::errno;
 use crate::symptom::Trouble;
 
 /// One name is not looked up for longer.
-const MOST: Duration = Duration::from_secs(4);
+const MOST: Duration = Duration::from_secs(5);
 
 /// What a look-up brought.
 #[derive(Clone, Debug)]
@@ -205,7 +205,7 @@ async fn ask(
         question: question.name().to_owned(),
         tcp,
         outcome,
-        addresses: result.as_ref().map(Clone::clone).unwrap_or_default(),
+        addresses: result.clone().unwrap_or_default(),
         milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     ((number, question == Question::Aaaa), probe, result)

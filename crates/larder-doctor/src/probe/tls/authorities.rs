@@ -1,6 +1,8 @@
 //! The certificate authorities that Go would trust: one file of a list, and the files of some folders.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -21,6 +23,8 @@ const FILES: &[&str] = &[
 const FOLDERS: &[&str] = &["/etc/ssl/certs", "/etc/pki/tls/certs"];
 /// A folder with more files than this is not one of certificates.
 const MOST_FILES: usize = 5000;
+/// Nor is a larger file one of certificates.
+const MOST_BYTES: u64 = 32 << 20;
 
 /// The authorities of a machine.
 #[derive(Debug)]
@@ -48,7 +52,7 @@ impl Authorities {
         let named_file = system.variable("SSL_CERT_FILE");
         let files = named_file.map_or_else(|| FILES.to_vec(), |file| vec![file]);
         for file in files {
-            match fs_err::read(system.path(file)) {
+            match read(&system.path(file)) {
                 Ok(text) => {
                     found.add(file, &text);
                     break;
@@ -63,7 +67,7 @@ impl Authorities {
             match fs_err::read_dir(system.path(folder)) {
                 Ok(entries) => {
                     for entry in entries.flatten().take(MOST_FILES) {
-                        if let Ok(text) = fs_err::read(entry.path()) {
+                        if let Ok(text) = read(&entry.path()) {
                             found.add(folder, &text);
                         }
                     }
@@ -88,5 +92,15 @@ impl Authorities {
                 self.from.get_or_insert_with(|| place.to_owned());
             }
         }
+    }
+}
+
+/// Reads a file; a device, a pipe or something huge reads as empty.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let about = fs_err::metadata(path)?;
+    if about.is_dir() || (about.is_file() && about.len() <= MOST_BYTES) {
+        fs_err::read(path)
+    } else {
+        Ok(Vec::new())
     }
 }

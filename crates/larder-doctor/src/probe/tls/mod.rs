@@ -24,8 +24,8 @@ use super::wire::{Heard, Io};
 use super::{TlsProbe, errno};
 use crate::symptom::Trouble;
 
-/// A handshake is not waited for any longer; Go would wait for ten seconds.
-const MOST: Duration = Duration::from_secs(4);
+/// A handshake is not waited for any longer, as in Go, and never so long that no time is left for a second look.
+const MOST: Duration = Duration::from_secs(10);
 
 /// What a handshake brought: what was seen, and the encrypted connection even where the chain is not trusted.
 pub(crate) struct Shaken {
@@ -54,7 +54,7 @@ pub(crate) async fn shake_hands(
         probe.trouble = Some(Trouble::BadCertificate { text: format!("{host} is no name for TLS") });
         return Shaken { probe, stream: None, h2: false, chain };
     };
-    let limit = MOST.min(deadline.saturating_duration_since(Instant::now()));
+    let limit = MOST.min(deadline.saturating_duration_since(Instant::now()) * 3 / 4);
     let result = timeout(limit, TlsConnector::from(config).connect(name, stream)).await;
     probe.milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,7 @@
 //! Certificates for other names and other times.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use larder_module::time::Timestamp;
 
@@ -18,10 +19,21 @@ const TOLERATED: i64 = 300;
 pub(super) fn wrong_name(facts: &Facts) -> Vec<Match> {
     let one = |sight: Sight<'_>| {
         let (names, reason) = match sight.trouble.innermost() {
+            Trouble::WrongName { valid_for, wanted }
+                if valid_for.is_empty() && wanted.parse::<IpAddr>().is_ok() =>
+            {
+                (
+                    String::new(),
+                    format!("the URL has the address {wanted}, and the certificate names no address"),
+                )
+            }
             Trouble::WrongName { valid_for, .. } if valid_for.is_empty() => {
                 (String::new(), "it names no host at all".to_owned())
             }
-            Trouble::WrongName { valid_for, .. } => (valid_for.clone(), format!("it is for {valid_for}")),
+            Trouble::WrongName { valid_for, .. } => {
+                let names = few(valid_for);
+                (names.clone(), format!("it is for {names}"))
+            }
             Trouble::CommonNameOnly => {
                 (String::new(), "its name stands in the legacy Common Name field only".to_owned())
             }
@@ -31,6 +43,15 @@ pub(super) fn wrong_name(facts: &Facts) -> Vec<Match> {
         Some(found.not(CauseId("N10"), "the names were judged first, and they don't fit"))
     };
     sights(facts).filter_map(one).collect()
+}
+
+/// Returns the first of many names.
+fn few(names: &str) -> String {
+    let all: Vec<&str> = names.split(", ").collect();
+    match all.len() {
+        0..=5 => names.to_owned(),
+        count => format!("{} and {} more", all[..4].join(", "), count - 4),
+    }
 }
 
 /// What is known about the clock of this machine.
@@ -90,7 +111,9 @@ pub(super) fn wrong_clock(facts: &Facts) -> Vec<Match> {
     let many = owners(facts) > 1;
     let clock = clock(facts);
     let one = |sight: Sight<'_>| {
-        let (found, now, limit, after) = start(&sight, "N15")?;
+        let (mut found, now, limit, after) = start(&sight, "N15")?;
+        // One clock is wrong for all hosts.
+        "this machine".clone_into(&mut found.about);
         let found = match &clock {
             Clock::Off(offset, host) => {
                 let ours = seconds(&now)?;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::sight::{Sight, all_of, is_public_service, sights};
 use crate::Facts;
-use crate::finding::{CauseId, Evidence, Match};
+use crate::finding::{CauseId, Evidence, Match, Verdict};
 use crate::symptom::Trouble;
 
 /// Collects what a rule finds in troubles that are not a forward proxy's.
@@ -67,8 +67,41 @@ pub(super) fn server_error(facts: &Facts) -> Vec<Match> {
 pub(super) fn silent_server(facts: &Facts) -> Vec<Match> {
     each(facts, |sight| {
         let Trouble::ResolverTimeout { host, .. } = sight.trouble else { return None };
-        let found = about(&sight, "N03", host).sure(0.9);
+        let found = by_server(about(&sight, "N03", host).sure(0.9));
         Some(found.not(CauseId("N07"), "the look-up got no answer; no connection was tried"))
+    })
+    .into_iter()
+    .chain(slow_servers(facts))
+    .collect()
+}
+
+/// A silent server silences every name: it is found once.
+fn by_server(mut found: Match) -> Match {
+    if let Some(server) = found.values.get("server").filter(|server| !server.is_empty()) {
+        found.about.clone_from(server);
+    }
+    found
+}
+
+/// A silent server before one that answers makes every look-up slow, though none fails.
+fn slow_servers(facts: &Facts) -> impl Iterator<Item = Match> {
+    let hosts = facts.probes.iter().flat_map(|probes| &probes.hosts);
+    hosts.filter(|probe| probe.trouble.is_none()).flat_map(|probe| {
+        let answered = probe.dns.iter().any(|one| !one.addresses.is_empty() && one.server != "hosts file");
+        let silent = probe.dns.iter().filter(move |one| answered && !one.tcp && one.outcome == "timeout");
+        silent.map(|one| {
+            Match::of(CauseId("N03"), &one.server)
+                .verdict(Verdict::Warn)
+                .sure(0.8)
+                .with("host", &probe.host)
+                .with("server", &one.server)
+                .with("server_ip", super::sight::without_port(&one.server))
+                .because(Evidence::new(
+                    format!("{} about {} {}", one.server, one.name, one.question),
+                    format!("timeout ({} ms); another name server answers", one.milliseconds),
+                    "probe dns",
+                ))
+        })
     })
 }
 
@@ -85,7 +118,7 @@ pub(super) fn no_server(facts: &Facts) -> Vec<Match> {
         } else {
             "there is no way to it"
         };
-        let found = about(&sight, "N04", host).sure(0.92).with("reason", reason);
+        let found = by_server(about(&sight, "N04", host).sure(0.92).with("reason", reason));
         Some(found.not(CauseId("N03"), "the failure is immediate, not silence"))
     })
 }
@@ -117,13 +150,13 @@ pub(super) fn wrong_address(facts: &Facts) -> Vec<Match> {
 
 /// The name leads to this machine or to nothing, which no public name does.
 fn nowhere(sight: &Sight<'_>, host: &str) -> Option<(f32, Evidence)> {
-    let ip = sight.ip()?;
+    let ip = sight.ip().filter(|_| !sight.is_to_other_port())?;
     let local = ip.is_loopback() || ip.is_unspecified();
     let private = matches!(ip, IpAddr::V4(four) if four.is_private() || four.is_link_local());
     let sure = if local {
         0.86
     } else if private && is_public_service(host) {
-        0.82
+        0.87
     } else {
         return None;
     };

@@ -76,8 +76,17 @@ fn misread(sight: &Sight<'_>) -> Option<String> {
 /// The forward proxy can't be reached.
 pub(super) fn dead(facts: &Facts) -> Vec<Match> {
     let one = |sight: Sight<'_>| {
-        let Trouble::ForwardProxy { inner } = sight.trouble else { return None };
-        let (sure, reason) = match inner.innermost() {
+        let inner = match sight.trouble {
+            Trouble::ForwardProxy { inner } => inner.innermost(),
+            // What is connected to is not what the URL says, so it stands between.
+            other @ (Trouble::ConnectRefused { .. } | Trouble::ConnectTimeout { .. })
+                if sight.is_to_other_port() =>
+            {
+                other
+            }
+            _ => return None,
+        };
+        let (sure, reason) = match inner {
             _ if misread(&sight).is_some() => return None,
             Trouble::NotTls { .. } | Trouble::UnknownAuthority { .. } | Trouble::WrongName { .. } => {
                 return None;

@@ -99,14 +99,22 @@ impl<'a> Sight<'a> {
 
     /// Returns the port that was asked.
     pub(super) fn port(&self) -> String {
-        let of_url = self.symptom.host().and_then(|authority| {
-            let port = authority.strip_prefix(without_port(authority))?.strip_prefix(':')?;
-            (!port.is_empty()).then(|| port.to_owned())
-        });
         let usual = if self.is_https() { "443" } else { "80" };
-        of_url
-            .or_else(|| self.address()?.rsplit_once(':').map(|(_, port)| port.to_owned()))
-            .unwrap_or_else(|| usual.to_owned())
+        if let Some(authority) = self.symptom.host() {
+            let named =
+                authority.rsplit_once(':').filter(|(host, _)| host.ends_with(']') || !host.contains(':'));
+            return named.map_or(usual, |(_, port)| port).to_owned();
+        }
+        let connected =
+            self.address().and_then(|address| address.rsplit_once(':').map(|(_, port)| port.to_owned()));
+        connected.unwrap_or_else(|| usual.to_owned())
+    }
+
+    /// Reports whether the connection was to another port than the URL's: to that of a forward proxy, then.
+    pub(super) fn is_to_other_port(&self) -> bool {
+        let connected =
+            self.address().and_then(|address| address.rsplit_once(':').map(|(_, port)| port.to_owned()));
+        self.symptom.host().is_some() && connected.is_some_and(|port| port != self.port())
     }
 
     pub(super) fn is_https(&self) -> bool {

@@ -142,8 +142,17 @@ pub(super) fn private_authority(facts: &Facts) -> Vec<Match> {
                         found
                     }
                 }
-                None if is_public_service(&sight.host()) => found.sure(0.5),
-                None => found.sure(0.65),
+                None => {
+                    let sure = if is_public_service(&sight.host()) { 0.5 } else { 0.65 };
+                    match candidate(&sight.symptom.text) {
+                        Some(name) => found.sure(sure).with("issuer", name).because(Evidence::new(
+                            "an authority of that name is known here, with another key",
+                            name,
+                            sight.symptom.seen(),
+                        )),
+                        None => found.sure(sure),
+                    }
+                }
             },
             Trouble::BadCertificate { text } => found.sure(0.55).with("issuer", text),
             _ => return None,
@@ -156,6 +165,12 @@ pub(super) fn private_authority(facts: &Facts) -> Vec<Match> {
         Some(found.not(CauseId("N13"), "names are judged before signers, and they fit"))
     };
     sights(facts).filter_map(one).collect()
+}
+
+/// Returns the authority that Go tried in vain: `while trying to verify candidate authority certificate "NAME"`.
+fn candidate(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("candidate authority certificate \"")?;
+    rest.split('"').next().filter(|name| !name.is_empty())
 }
 
 /// The server does not send the certificate between its own and the root.
@@ -205,7 +220,9 @@ pub(super) fn inspected(facts: &Facts) -> Vec<Match> {
             return Some(found.sure(sure));
         };
         let issuer = chain.end().issuer.clone();
-        let found = found.with("issuer", &issuer).because(chain.shown());
+        let mut found = found.with("issuer", &issuer).because(chain.shown());
+        // Whoever inspects does so for all hosts.
+        issuer.clone_into(&mut found.about);
         if let Some(maker) = chain.inspector() {
             return Some(found.sure(0.93).because(Evidence::new(
                 "maker of the certificate",
@@ -268,6 +285,7 @@ pub(super) fn no_authorities(facts: &Facts) -> Vec<Match> {
             return None;
         };
         let mut found = sight.found("N14").sure(sure);
+        "this machine".clone_into(&mut found.about);
         if no_authority(&sight) {
             found = found
                 .because(Evidence::new("certificate authorities of this machine", "none", "probe tls"))
