@@ -24,6 +24,11 @@ impl Authority {
         self.0.pem()
     }
 
+    /// Returns its certificate.
+    pub fn der(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
     /// Writes its certificate to a file.
     pub fn write(&self, file: &Path) {
         fs_err::write(file, self.pem()).expect("a temporary folder");
@@ -154,7 +159,12 @@ impl Identity {
 
     /// Returns what a server with only this needs.
     pub fn server(&self) -> Arc<ServerConfig> {
-        server_config(server_builder().with_no_client_auth(), self)
+        self.server_with(server_builder().with_no_client_auth())
+    }
+
+    /// Returns what a server with only this needs, and with a mind of its own about clients.
+    pub fn server_with(&self, builder: ConfigBuilder<ServerConfig, WantsServerCert>) -> Arc<ServerConfig> {
+        server_config(builder, self)
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Case<'a> {
     pub working_folder: String,
     /// What to run before, in the shell of a mount namespace of its own, as root.
     pub prelude: String,
+    /// A program, with arguments, that everything runs behind: one that takes rights away.
+    pub behind: Vec<String>,
     /// Whether it runs as another user than root.
     pub as_nobody: bool,
     /// How it must end.
@@ -108,6 +110,7 @@ impl<'a> Case<'a> {
             held: Vec::new(),
             working_folder: "app".to_owned(),
             prelude: String::new(),
+            behind: Vec::new(),
             as_nobody: false,
             ending: Ending::Fails,
             limit: Duration::from_secs(60),
@@ -396,6 +399,7 @@ impl<'a> Case<'a> {
         let folder = self.home().join(&self.working_folder);
         command
             .arg(format!("PWD={}", folder.display()))
+            .args(&self.behind)
             .arg(program)
             .args(arguments)
             .env_clear()
@@ -435,6 +439,9 @@ impl<'a> Case<'a> {
         }
         text = text.replace(super::public_proxy_host(), "{public_proxy}");
         text = text.replace(super::public_sumdb_host(), "{public_sumdb}");
+        let text = scrub_behind(&text, "current time ", is_of_time, "2025-03-14T09:26:53Z");
+        let text = scrub_behind(&text, "/cache/vcs/", |c| c.is_ascii_hexdigit(), VCS_FOLDER);
+        let text = scrub_behind(&text, ".zip", |c| c.is_ascii_digit(), "1234567890");
         scrub_ports(&text)
     }
 }
@@ -454,6 +461,29 @@ fn database_answer(sumdb: &FakeSumdb, path: &str) -> Answer {
     let path = path.replace("%21", "!").replace("%2B", "+").replace("%40", "@");
     let reply = sumdb.answer(&path);
     crate::upstream::Reply::status(reply.status, "text/plain; charset=utf-8", reply.body).into()
+}
+
+/// Where git's clone of something lies in the record.
+const VCS_FOLDER: &str = "5b863d3c5f6d03d8b2e5e1b6a6c5b2ed6c2b4f0c3a8d64d4a6d5f1a6d0b7a2f1";
+
+fn is_of_time(character: char) -> bool {
+    character.is_ascii_digit() || "-:TZ+.".contains(character)
+}
+
+/// Replaces what stands behind some words, as far as it consists of such characters.
+fn scrub_behind(text: &str, words: &str, of: impl Fn(char) -> bool, by: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut parts = text.split(words);
+    out.push_str(parts.next().unwrap_or(""));
+    for part in parts {
+        out.push_str(words);
+        let rest = part.trim_start_matches(&of);
+        if rest.len() < part.len() {
+            out.push_str(by);
+        }
+        out.push_str(rest);
+    }
+    out
 }
 
 /// Gives the client's end of every connection the same port: `192.0.2.1:40312->` in go's words.

@@ -46,10 +46,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("C01", "sumdb-folder-owned-by-root", |case| {
         case.proxy(&one());
         case.without_rights();
-        case.prelude =
-            "cd \"$CASE/home\"; mkdir -p go/pkg/sumdb; chown 65534:65534 go go/pkg; chown 0:0 go/pkg/sumdb"
-                .to_owned();
-        download(case, &["pkg/sumdb"]);
+        case.prelude = "cd \"$CASE/home\"; mkdir -p go/pkg/sumdb/sum.example.com; chown 65534:65534 go go/pkg; : > go/pkg/sumdb/sum.example.com/latest; chown -R 0:0 go/pkg/sumdb".to_owned();
+        download(case, &["sum.example.com/latest: permission denied"]);
     }),
     scenario("C02", "disk-full", |case| {
         case.proxy(&large());

@@ -8,10 +8,12 @@
 
 mod cache;
 mod configuration;
+mod database;
 mod doctor;
 mod network;
 mod network_forward;
 mod network_tls;
+mod network_variables;
 mod noise;
 mod project;
 mod protocol;
@@ -46,10 +48,12 @@ fn scenarios() -> impl Iterator<Item = &'static Scenario> {
         network::SCENARIOS,
         network_tls::SCENARIOS,
         network_forward::SCENARIOS,
+        network_variables::SCENARIOS,
         protocol::SCENARIOS,
         proxy_setting::SCENARIOS,
         cache::SCENARIOS,
         project::SCENARIOS,
+        database::SCENARIOS,
         verification::SCENARIOS,
         configuration::SCENARIOS,
         toolchain::SCENARIOS,
