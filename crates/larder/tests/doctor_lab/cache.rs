@@ -164,7 +164,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         case.proxy(&one());
         case.without_rights();
         case.before(&["mod", "download", "example.com/ok@v1.0.0"]);
-        case.program = Some("/bin/rm".to_owned());
+        case.program = Some("rm".to_owned());
         let cache = case.module_cache().to_string_lossy().into_owned();
         case.go(&["-rf", &cache]);
         case.prints(&["Permission denied"]);
