@@ -64,7 +64,7 @@ pub(super) async fn compare(client: &Client, plan: &Plan, requests: &[RequestPro
         let known = requests.iter().find(|probe| probe.url.replace("%21", "!") == about.replace("%21", "!"));
         let module = known.and_then(|probe| probe.module.clone()).unwrap_or_else(|| SAMPLE.to_owned());
         let version = known.and_then(|probe| probe.version.clone());
-        judge(About { endpoint, module: &module, version: version.as_deref() }, &mut answer);
+        judge(About { endpoint, module: &module, version: version.as_deref(), folder: None }, &mut answer);
         answer.probe.entry = Some(at);
         answer.probe.part = Part::Compares;
         answer.probe

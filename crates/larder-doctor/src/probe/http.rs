@@ -437,7 +437,12 @@ fn inflated(raw: &[u8], limit: usize) -> Vec<u8> {
 
 /// Returns the beginning of a body as text without anything that a terminal obeys; of other bytes, the first few as numbers.
 pub(super) fn shown(body: &[u8]) -> String {
-    let beginning = &body[..body.len().min(SHOWN)];
+    shown_of(body, SHOWN)
+}
+
+/// As [`shown`], with a limit of one's own.
+pub(super) fn shown_of(body: &[u8], limit: usize) -> String {
+    let beginning = &body[..body.len().min(limit)];
     let odd = beginning.iter().filter(|byte| **byte < 0x20 && !b"\t\r\n".contains(byte)).count();
     if odd * 10 > beginning.len() {
         let numbers: Vec<_> = beginning.iter().take(16).map(|byte| format!("{byte:02x}")).collect();

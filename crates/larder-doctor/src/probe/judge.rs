@@ -1,10 +1,13 @@
 //! Whether an answer is what the go command can use, in the go command's words.
 
-use larder_module::zip::{InspectOptions, MAX_ZIP, ZipError, inspect};
+use larder_module::zip::{FolderState, Folders, InspectOptions, MAX_ZIP, ZipError, inspect};
 use larder_module::{ModuleVersion, dirhash, gomod};
 
-use super::http::{Answer, shown};
+use super::http::{Answer, shown, shown_of};
 use crate::symptom::{Endpoint, Trouble};
+
+/// What is kept of a list.
+const LISTED: usize = 32 << 10;
 
 /// What a request was about.
 #[derive(Clone, Copy, Debug)]
@@ -15,9 +18,15 @@ pub(super) struct About<'a> {
     pub(super) module: &'a str,
     /// Of which version; a query for a `.info` of none that is canonical.
     pub(super) version: Option<&'a str>,
+    /// The folder of the module that is wanted.
+    pub(super) folder: Option<&'a str>,
 }
 
-/// Judges an answer: sets its trouble, its hash, and returns the version that it names.
+/// What is returned of a zip that lacks the folder.
+pub(super) const NO_FOLDER: &str = "no such folder";
+
+/// Judges an answer: sets its trouble and its hash, and returns the version that it names; of a list its text, of a go.mod the
+/// path in it, of a zip [`NO_FOLDER`] if that is so.
 pub(super) fn judge(about: About<'_>, answer: &mut Answer) -> Option<String> {
     answer.probe.endpoint = about.endpoint;
     answer.probe.module = Some(about.module.to_owned());
@@ -31,7 +40,11 @@ pub(super) fn judge(about: About<'_>, answer: &mut Answer) -> Option<String> {
     }
     let body = std::mem::take(&mut answer.body);
     let judged = match about.endpoint {
-        Endpoint::List => list(&body),
+        Endpoint::List => {
+            // Rules look for versions in it, not only people.
+            answer.probe.body = shown_of(&body, LISTED);
+            list(&body)
+        }
         Endpoint::Latest | Endpoint::Info => info(about.version, &body),
         Endpoint::Mod => go_mod(&body, answer),
         Endpoint::Zip => zip(about, &body, answer),
@@ -44,20 +57,11 @@ pub(super) fn judge(about: About<'_>, answer: &mut Answer) -> Option<String> {
     })
 }
 
-/// Returns the newest release of a list, else its newest version.
 fn list(body: &[u8]) -> Result<Option<String>, Trouble> {
-    let text = String::from_utf8_lossy(body);
     if is_page(body) {
         return Err(Trouble::BadAnswer { text: "a page instead of a list of versions".to_owned() });
     }
-    let mut versions: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|version| larder_module::semver::is_valid(version))
-        .collect();
-    versions.sort_by(|a, b| larder_module::semver::compare(a, b));
-    let release = versions.iter().rev().find(|version| larder_module::semver::prerelease(version).is_empty());
-    Ok(release.or_else(|| versions.last()).map(|version| (*version).to_owned()))
+    Ok(Some(String::from_utf8_lossy(body).into_owned()))
 }
 
 fn info(version: Option<&str>, body: &[u8]) -> Result<Option<String>, Trouble> {
@@ -95,13 +99,13 @@ fn json_words(body: &[u8], error: &serde_json::Error) -> String {
 }
 
 fn go_mod(body: &[u8], answer: &mut Answer) -> Result<Option<String>, Trouble> {
-    if gomod::module_path(body).is_none_or(|path| path.is_empty()) {
+    let Some(path) = gomod::module_path(body).filter(|path| !path.is_empty()) else {
         return Err(Trouble::BadAnswer { text: "parsing go.mod: missing module line".to_owned() });
-    }
+    };
     if answer.whole {
         answer.probe.h1 = Some(dirhash::hash_mod(body).to_string());
     }
-    Ok(None)
+    Ok(Some(path.to_string()))
 }
 
 fn zip(about: About<'_>, body: &[u8], answer: &mut Answer) -> Result<Option<String>, Trouble> {
@@ -118,7 +122,11 @@ fn zip(about: About<'_>, body: &[u8], answer: &mut Answer) -> Result<Option<Stri
     match inspect(body, body.len() as u64, &of, &InspectOptions::default()) {
         Ok(report) => {
             answer.probe.h1 = report.h1.map(|h1| h1.to_string());
-            Ok(None)
+            let lacks = about.folder.is_some_and(|folder| {
+                let folders = Folders::read(body, body.len() as u64, &of);
+                folders.is_ok_and(|folders| folders.state(folder) != FolderState::Folder)
+            });
+            Ok(lacks.then(|| NO_FOLDER.to_owned()))
         }
         Err(ZipError::Format(why)) => Err(bad(None, &format!("zip: not a valid zip file ({why})"))),
         Err(ZipError::Rules(checked)) => {
@@ -143,7 +151,7 @@ mod tests {
     fn judged(endpoint: Endpoint, status: u16, body: &[u8]) -> (Option<String>, Option<Trouble>) {
         let mut answer = Answer { body: body.to_vec(), whole: true, ..Answer::default() };
         answer.probe.status = Some(status);
-        let about = About { endpoint, module: "example.com/m", version: Some("v1.0.0") };
+        let about = About { endpoint, module: "example.com/m", version: Some("v1.0.0"), folder: Some("sub") };
         let named = judge(about, &mut answer);
         (named, answer.probe.trouble)
     }
@@ -169,10 +177,6 @@ mod tests {
         ] {
             assert_eq!(judged(endpoint, status, body.as_bytes()).1, trouble, "{endpoint:?} {body}");
         }
-        assert_eq!(
-            judged(Endpoint::List, 200, b"v1.2.0\nv1.10.0\nv2.0.0-rc.1\n").0.as_deref(),
-            Some("v1.10.0")
-        );
         let (_, trouble) = judged(Endpoint::Zip, 200, b"<html>");
         assert!(matches!(trouble, Some(Trouble::BadZip { file: None, .. })));
     }

@@ -16,6 +16,7 @@ mod login;
 pub mod mirrors;
 mod module;
 mod open;
+mod premises;
 mod sumdb;
 mod tcp;
 #[cfg(test)]

@@ -8,7 +8,8 @@ use larder_module::{escape, pattern::match_prefix_patterns, semver};
 
 use super::chain::{self, Hop, Outcome, Plan, Whom};
 use super::http::{Answer, Ask, Client};
-use super::judge::{About, judge};
+use super::judge::{About, NO_FOLDER, judge};
+use super::premises::{Query, refused, said};
 use super::sumdb::{Database, LookUp};
 use super::walk::{Errand, Walked};
 use super::words::{percent, symptom, words};
@@ -39,30 +40,37 @@ struct Choice {
 impl ModuleWalk<'_> {
     /// Walks for a module, or for the module that holds a package.
     pub(super) async fn run(&self, path: &str, version: Option<&str>) -> Walked {
-        let mut walked = self.module(path, version).await;
-        let is_absent = walked.symptoms.iter().any(|known| {
-            matches!((&known.stage, &known.trouble), (Stage::Proxy(_), Trouble::Status { code: 404 | 410 }))
+        let mut walked = self.module(path, version, true).await;
+        let is_absent = walked.facts.requests.iter().any(|probe| {
+            probe.entry.is_some() && matches!(probe.trouble, Some(Trouble::Status { code: 404 | 410 }))
         });
-        if !is_absent || self.errand.subject.is_none() {
+        if walked.symptoms.is_empty() || !is_absent || self.errand.subject.is_none() {
             return walked;
         }
         // It may be a package: the go command asks for every path above it, too.
         for parent in parents(path).take(3) {
-            let above = self.module(parent, version).await;
-            let is_there = above.symptoms.is_empty();
+            let above = self.module(parent, version, false).await;
+            let is_there = above.facts.requests.iter().any(|probe| {
+                probe.endpoint == Endpoint::Mod && probe.part == Part::Decides && probe.status == Some(200)
+            });
             walked.facts.requests.extend(above.facts.requests);
-            walked.facts.git.extend(above.facts.git);
             if is_there {
-                walked.symptoms.clear();
+                // What is wrong there is what the go command says.
+                walked.symptoms = above.symptoms;
                 break;
             }
         }
         walked
     }
 
-    async fn module(&self, path: &str, version: Option<&str>) -> Walked {
+    async fn module(&self, path: &str, version: Option<&str>, may_go_direct: bool) -> Walked {
         let mut walked = Walked::default();
-        if self.plan.bypasses_proxies(path) {
+        let bypasses = self.plan.bypasses_proxies(path);
+        if let Some(symptom) = refused(path, version, !bypasses && self.proxies().next().is_some()) {
+            walked.symptoms.push(symptom);
+            return walked;
+        }
+        if bypasses {
             self.direct(path, version, &mut walked).await;
             if let Some(version) = version.filter(|version| is_canonical(version)) {
                 self.verify(path, version, &mut walked).await;
@@ -74,7 +82,7 @@ impl ModuleWalk<'_> {
             None => match self.choose(path, version, &mut walked).await {
                 Ok(chosen) => Some(chosen),
                 Err(goes_direct) => {
-                    if goes_direct {
+                    if goes_direct && may_go_direct {
                         self.direct(path, version, &mut walked).await;
                     }
                     None
@@ -84,7 +92,7 @@ impl ModuleWalk<'_> {
         let Some(chosen) = chosen else { return walked };
         let ((), verified) = {
             let mut verified = Walked::default();
-            let files = self.files(path, &chosen, &mut walked);
+            let files = self.files(path, &chosen, may_go_direct, &mut walked);
             let sums = self.verify(path, &chosen, &mut verified);
             let ((), ()) = futures_util::future::join(files, sums).await;
             ((), verified)
@@ -121,6 +129,29 @@ impl ModuleWalk<'_> {
             .filter(|(_, hop)| matches!(hop.whom, Whom::Web(_) | Whom::Files(_)))
     }
 
+    /// Notes that the chain ends here without anybody who has it.
+    fn turned_off(&self, path: &str, version: Option<&str>, walked: &mut Walked) {
+        let is_off = self.plan.entries.last().is_some_and(|hop| matches!(hop.whom, Whom::Off));
+        if is_off && !self.is_cached(path, version) {
+            let name = version.map_or_else(|| path.to_owned(), |version| format!("{path}@{version}"));
+            let text = format!("{name}: module lookup disabled by GOPROXY=off");
+            walked.symptoms.push(said(Stage::Resolution, path, version, text));
+        }
+    }
+
+    /// Reports whether the go command has the version already.
+    fn is_cached(&self, path: &str, version: Option<&str>) -> bool {
+        let settings = self.errand.settings;
+        let folder = match (settings.value("GOMODCACHE"), settings.value("GOPATH")) {
+            ("", "") => self.errand.system.home().map(|home| home.join("go/pkg/mod")),
+            ("", list) => list.split(':').next().map(|path| std::path::Path::new(path).join("pkg/mod")),
+            (folder, _) => Some(folder.into()),
+        };
+        let file = version.and_then(|version| file(path, Endpoint::Zip, Some(version)));
+        let (Some(folder), Some(file)) = (folder, file) else { return false };
+        self.errand.system.path(folder.join("cache/download").join(file.trim_start_matches('/'))).is_file()
+    }
+
     fn ends_direct(&self) -> bool {
         self.plan.entries.last().is_some_and(|hop| matches!(hop.whom, Whom::Direct))
     }
@@ -155,7 +186,13 @@ impl ModuleWalk<'_> {
                 if probe.part != Part::Compares {
                     probe.part = part;
                 }
-                if part == Part::Decides && failed.is_none() && choice.outcome != Outcome::Has {
+                let is_empty_list = choice.outcome == Outcome::Failed && Outcome::of(&probe) == Outcome::Has;
+                if part == Part::Decides
+                    && probe.part != Part::Compares
+                    && failed.is_none()
+                    && choice.outcome != Outcome::Has
+                    && !is_empty_list
+                {
                     failed = probe.trouble.clone().map(|trouble| {
                         let text = format!("module {path}: {}", words(&probe.url, &trouble));
                         symptom(&probe, trouble, text)
@@ -176,30 +213,33 @@ impl ModuleWalk<'_> {
         }
         if !goes_direct {
             walked.symptoms.extend(failed);
+            if exhausted {
+                self.turned_off(path, query, walked);
+            }
         }
         Err(goes_direct)
     }
 
     /// Asks one entry which version a query means.
     async fn choice(&self, at: usize, hop: &Hop, path: &str, query: Option<&str>) -> Choice {
-        let fixed = query.filter(|query| !matches!(*query, "latest" | "upgrade" | "patch"));
-        if let Some(query) = fixed {
-            let (probe, version) = self.ask(at, hop, path, Endpoint::Info, Some(query)).await;
+        let query = Query::of(query);
+        if let Query::Revision(revision) = query {
+            let (probe, version) = self.ask(at, hop, path, Endpoint::Info, Some(revision)).await;
             return Choice { outcome: Outcome::of(&probe), version, probes: vec![probe] };
         }
         let list = self.ask(at, hop, path, Endpoint::List, None);
         let latest = self.ask(at, hop, path, Endpoint::Latest, None);
         let ((list, listed), (mut latest, newest)) = futures_util::future::join(list, latest).await;
+        let listed = listed.and_then(|listed| query.choose(&listed));
+        // @latest is only asked where the list is empty, and only for the newest version.
+        let newest = newest.filter(|_| query == Query::Latest);
         let outcome = match Outcome::of(&list) {
-            Outcome::Has if listed.is_some() => Outcome::Has,
+            Outcome::Has if listed.is_some() || newest.is_some() => Outcome::Has,
             // An empty list is no "not found": the go command stays with this entry.
-            Outcome::Has => match Outcome::of(&latest) {
-                Outcome::Has => Outcome::Has,
-                _ => Outcome::Failed,
-            },
+            Outcome::Has => Outcome::Failed,
             other => other,
         };
-        if listed.is_some() || matches!(outcome, Outcome::Absent) {
+        if listed.is_some() || query != Query::Latest || matches!(outcome, Outcome::Absent) {
             latest.part = Part::Compares;
         }
         let version = listed.or(newest).filter(|_| outcome == Outcome::Has);
@@ -207,19 +247,25 @@ impl ModuleWalk<'_> {
     }
 
     /// Asks for the three files of a version.
-    async fn files(&self, path: &str, version: &str, walked: &mut Walked) {
+    async fn files(&self, path: &str, version: &str, may_go_direct: bool, walked: &mut Walked) {
         let endpoints = [Endpoint::Info, Endpoint::Mod, Endpoint::Zip];
         let careful = self.is_careful(path);
-        let columns = join_all(endpoints.map(|endpoint| self.column(path, version, endpoint, careful))).await;
+        let columns = join_all(endpoints.map(|endpoint| self.column(path, version, endpoint, careful)));
+        let (columns, lists) = futures_util::future::join(columns, self.lists(path, careful)).await;
+        walked.facts.requests.extend(lists);
         let mut direct = false;
         for column in columns {
-            let outcomes: Vec<_> = column.iter().map(|(pipe, probe)| (Outcome::of(probe), *pipe)).collect();
+            let outcomes: Vec<_> =
+                column.iter().map(|(pipe, probe, _)| (Outcome::of(probe), *pipe)).collect();
             let parts = chain::parts(&outcomes);
             let goes_direct =
                 self.ends_direct() && outcomes.iter().all(|(outcome, pipe)| outcome.goes_on(*pipe));
             direct |= goes_direct;
-            for ((_, mut probe), part) in column.into_iter().zip(parts) {
+            for ((_, mut probe, named), part) in column.into_iter().zip(parts) {
                 probe.part = part;
+                if part == Part::Decides && probe.trouble.is_none() {
+                    walked.symptoms.extend(self.content(path, version, &probe, named.as_deref()));
+                }
                 let trouble = probe.trouble.clone().filter(|_| part == Part::Decides && !goes_direct);
                 if let Some(trouble) = trouble.filter(|trouble| !self.is_known(trouble, &probe, walked)) {
                     let text = format!("{path}@{version}: {}", words(&probe.url, &trouble));
@@ -228,9 +274,53 @@ impl ModuleWalk<'_> {
                 walked.facts.requests.push(probe);
             }
         }
-        if direct {
+        if direct && may_go_direct {
             self.direct(path, Some(version), walked).await;
         }
+        if self.proxies().next().is_none() {
+            self.turned_off(path, Some(version), walked);
+        }
+    }
+
+    /// Says what the content of a good answer shows: another path in go.mod, a package that is not there.
+    fn content(
+        &self,
+        path: &str,
+        version: &str,
+        probe: &RequestProbe,
+        named: Option<&str>,
+    ) -> Option<Symptom> {
+        let text = match (probe.endpoint, named?) {
+            (Endpoint::Mod, declared) if declared != path && !self.is_replacement(path) => format!(
+                "{path}@{version}: parsing go.mod:\n\tmodule declares its path as: {declared}\n\t        but was required as: {path}"
+            ),
+            (Endpoint::Zip, NO_FOLDER) => {
+                let package = self.errand.subject.map_or(path, |subject| subject.module.as_str());
+                format!("module {path}@{version} found, but does not contain package {package}")
+            }
+            _ => return None,
+        };
+        Some(Symptom { url: Some(probe.url.clone()), ..said(Stage::Resolution, path, Some(version), text) })
+    }
+
+    /// Reports whether the project uses the module in place of another.
+    fn is_replacement(&self, path: &str) -> bool {
+        let replaces = self.errand.project.map(|project| project.replaces.as_slice()).unwrap_or_default();
+        replaces.iter().any(|(_, by, _)| by.split(['@', ' ']).next() == Some(path))
+    }
+
+    /// Asks for the lists as well, if somebody asks about a version: it may be missing there.
+    async fn lists(&self, path: &str, careful: bool) -> Vec<RequestProbe> {
+        let is_asked = self.errand.subject.is_some_and(|subject| subject.version.is_some());
+        if !is_asked || careful {
+            return Vec::new();
+        }
+        let asks = self.proxies().map(|(at, hop)| async move {
+            let (mut probe, _) = self.ask(at, hop, path, Endpoint::List, None).await;
+            probe.part = Part::Compares;
+            probe
+        });
+        join_all(asks).await
     }
 
     /// Reports whether an earlier file failed at the same place in the same way.
@@ -251,12 +341,12 @@ impl ModuleWalk<'_> {
         version: &str,
         endpoint: Endpoint,
         careful: bool,
-    ) -> Vec<(bool, RequestProbe)> {
+    ) -> Vec<(bool, RequestProbe, Option<String>)> {
         let ask = |(at, hop): (usize, &Hop)| {
             let hop = hop.clone();
             async move {
-                let (probe, _) = self.ask(at, &hop, path, endpoint, Some(version)).await;
-                (hop.pipe, probe)
+                let (probe, named) = self.ask(at, &hop, path, endpoint, Some(version)).await;
+                (hop.pipe, probe, named)
             }
         };
         if !careful {
@@ -264,9 +354,9 @@ impl ModuleWalk<'_> {
         }
         let mut column = Vec::new();
         for entry in self.proxies() {
-            let (pipe, probe) = ask(entry).await;
+            let (pipe, probe, named) = ask(entry).await;
             let goes_on = Outcome::of(&probe).goes_on(pipe);
-            column.push((pipe, probe));
+            column.push((pipe, probe, named));
             if !goes_on {
                 break;
             }
@@ -297,7 +387,9 @@ impl ModuleWalk<'_> {
             Whom::Direct | Whom::Off => Answer::default(),
         };
         answer.probe.entry = Some(at);
-        let named = judge(About { endpoint, module: path, version }, &mut answer);
+        let package = self.errand.subject.map_or("", |subject| subject.module.as_str());
+        let folder = package.strip_prefix(path).and_then(|rest| rest.strip_prefix('/'));
+        let named = judge(About { endpoint, module: path, version, folder }, &mut answer);
         (answer.probe, named)
     }
 

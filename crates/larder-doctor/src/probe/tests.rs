@@ -91,11 +91,14 @@ async fn a_good_chain_has_nothing_to_say() {
 
 #[tokio::test]
 async fn a_package_is_found_in_its_module() {
-    let upstream = good().start_blocking();
-    let walked =
-        walked(&[("GOPROXY", upstream.url()), ("GOSUMDB", "off")], Some(("example.com/m/sub/pkg", None)))
-            .await;
-    assert_eq!(kinds(&walked), []);
+    let module = ModuleBuilder::new(MODULE, "v1.0.0").file("sub/pkg/p.go", "package pkg\n");
+    let upstream = FakeUpstream::new().with(&module).start_blocking();
+    let values = [("GOPROXY", upstream.url()), ("GOSUMDB", "off")];
+    let found = walked(&values, Some(("example.com/m/sub/pkg", None))).await;
+    assert_eq!(kinds(&found), []);
+    let found = walked(&values, Some(("example.com/m/other", None))).await;
+    let expected = "module example.com/m@v1.0.0 found, but does not contain package example.com/m/other";
+    assert_eq!(found.symptoms[0].text, expected);
 }
 
 #[tokio::test]

@@ -116,6 +116,31 @@ pub(super) fn poisoned_go_mod(facts: &Facts) -> Vec<Match> {
             }
             found
         })
+        .chain(poisoned_in_cache(facts))
+        .collect()
+}
+
+/// Poisoned files that lie in the cache, where nobody has complained yet: the go command reads them without a word of a URL.
+fn poisoned_in_cache(facts: &Facts) -> Vec<Match> {
+    let entries = facts.cache.as_ref().map(|cache| cache.entries.as_slice()).unwrap_or_default();
+    let sums = facts.project.as_ref().map(|project| project.sums.as_slice()).unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|entry| {
+            let line = entry.mod_problem.as_ref().filter(|line| !line.trim().is_empty())?;
+            let name = format!("{}/go.mod", entry.version);
+            let known = sums.iter().find(|(module, version, _)| *module == entry.module && *version == name);
+            // Another hash in go.sum says that the file was good once, and changed here.
+            if known.is_some_and(|(_, _, h1)| entry.mod_h1.as_ref().is_some_and(|cached| cached != h1)) {
+                return None;
+            }
+            let found = Match::of(CauseId("P16"), format!("{}@{}", entry.module, entry.version))
+                .sure(0.93)
+                .with("module", &entry.module)
+                .with("version", &entry.version)
+                .because(Evidence::new("first line of the cached go.mod", line, "module cache"));
+            Some(found)
+        })
         .collect()
 }
 
@@ -131,7 +156,12 @@ pub(super) fn empty_list(facts: &Facts) -> Vec<Match> {
                 && other.trouble.is_none()
                 && other.received > 0
         });
-        if !is_page && !(is_empty && spare.is_some()) {
+        // Whoever knows a module without versions has an answer to @latest.
+        let is_unknown = requests(facts).iter().any(|other| {
+            let same = other.entry == list.entry && other.module == list.module;
+            same && other.endpoint == Endpoint::Latest && other.trouble.is_some()
+        });
+        if !is_page && !(is_empty && (spare.is_some() || is_unknown)) {
             continue;
         }
         let module = list.module.clone().unwrap_or_default();
