@@ -27,9 +27,9 @@ async fn names_are_resolved_by_the_go_commands_rules() {
     let repository = lab.repository();
 
     let tags = repository.tags("v").await.expect("tags");
-    let names: Vec<&str> = tags.list.iter().map(|tag| tag.name.as_str()).collect();
+    let names: Vec<&str> = tags.names().collect();
     assert_eq!(names, ["v1.0.0", "v1.0.1", "v1.1.0", "v1.1.0-same"]);
-    assert_eq!(tags.list[2].hash, second, "an annotated tag is its commit");
+    assert_eq!(tags.commit("v1.1.0").as_deref(), Some(second.as_str()), "an annotated tag is its commit");
 
     // A tag comes before a branch of the same name.
     let commit = repository.stat("v1.0.0").await.expect("a tag");
@@ -286,7 +286,7 @@ async fn an_empty_repository_has_no_versions() {
     let lab = Lab::start();
     lab.forge.repository(NAME).save();
     let repository = lab.repository();
-    assert!(repository.tags("").await.expect("an answer").list.is_empty());
+    assert!(repository.tags("").await.expect("an answer").names().next().is_none());
     assert_eq!(repository.latest().await.expect_err("nothing").kind, DirectFaultKind::Absent);
     assert_eq!(repository.stat("v1.0.0").await.expect_err("nothing").kind, DirectFaultKind::Absent);
 }

@@ -145,8 +145,8 @@ impl Conversion<'_> {
         // Which major versions may be `+incompatible` is found out beforehand, because files can't be read while tags are walked.
         let mut incompatible: HashMap<String, bool> = HashMap::new();
         if module.location.major.is_empty() && module.location.folder.is_empty() {
-            for tag in &module.repository.tags(&prefix).await?.list {
-                let Some(tag) = module.tag_version(&tag.name) else { continue };
+            for tag in module.repository.tags(&prefix).await?.names() {
+                let Some(tag) = module.tag_version(tag) else { continue };
                 let major = semver::major(&tag.version);
                 if !match_path_major(&tag.version, "") && !incompatible.contains_key(major) {
                     let major = major.to_owned();

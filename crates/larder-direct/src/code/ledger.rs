@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use larder_module::{ModulePath, Version};
 use serde::{Deserialize, Serialize};
 
-use crate::git::{Commit, Tags};
+use crate::git::Commit;
 use crate::settings::{MovedTag, Observer};
 
 /// The commits of one repository's versions.
@@ -126,11 +126,10 @@ impl Ledger {
     }
 
     /// Compares what a remote's tags with a prefix name now, and reports those that moved, once per move.
-    pub(super) async fn compare(self: &Arc<Self>, tags: &Tags, prefix: &str) {
+    pub(super) async fn compare(self: &Arc<Self>, prefix: &str, commit_now: impl Fn(&str) -> Option<String>) {
         let (mut lines, mut moved) = (Vec::new(), Vec::new());
         for (tag, entry) in self.made().iter().filter(|(tag, _)| tag.starts_with(prefix)) {
-            let found = tags.list.binary_search_by(|candidate| candidate.name.as_str().cmp(tag));
-            let now = found.ok().map(|at| tags.list[at].hash.clone());
+            let now = commit_now(tag);
             if now == entry.now {
                 continue;
             }
@@ -223,7 +222,6 @@ fn append(file: &std::path::Path, text: &[u8]) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::Tag;
 
     #[derive(Debug, Default)]
     struct Heard(Mutex<Vec<MovedTag>>);
@@ -241,9 +239,8 @@ mod tests {
         }
     }
 
-    fn tags(list: &[(&str, &str)]) -> Tags {
-        let tag = |(name, hash): &(&str, &str)| Tag { name: (*name).into(), hash: (*hash).into() };
-        Tags { list: list.iter().map(tag).collect(), ..Tags::default() }
+    fn tags<'a>(list: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        |wanted| list.iter().find(|(name, _)| *name == wanted).map(|(_, hash)| (*hash).to_owned())
     }
 
     #[tokio::test]
@@ -260,23 +257,23 @@ mod tests {
         assert!(ledger.keep("v1.0.0", "aaa", &module, &version).await);
         assert!(ledger.keep("v1.0.0", "aaa", &module, &version).await);
         assert!(!ledger.keep("v1.0.0", "bbb", &module, &version).await);
-        ledger.compare(&tags(&[("v1.0.0", "aaa")]), "").await;
+        ledger.compare("", tags(&[("v1.0.0", "aaa")])).await;
         assert_eq!(heard.taken(), []);
-        ledger.compare(&tags(&[("v1.0.0", "bbb")]), "").await;
-        ledger.compare(&tags(&[("v1.0.0", "bbb")]), "").await;
+        ledger.compare("", tags(&[("v1.0.0", "bbb")])).await;
+        ledger.compare("", tags(&[("v1.0.0", "bbb")])).await;
         assert_eq!(heard.taken(), [("aaa".to_owned(), Some("bbb".to_owned()))]);
-        ledger.compare(&tags(&[]), "sub/").await;
+        ledger.compare("sub/", tags(&[])).await;
         assert_eq!(heard.taken(), [], "a list of other tags says nothing");
 
         let text = fs_err::read(&file).expect("the file");
         fs_err::write(&file, [&text[..], b"\n{\"tag\":\"v1.0"].concat()).expect("a torn line");
         let ledger = open();
         assert_eq!(ledger.commit_of("v1.0.0").as_deref(), Some("aaa"));
-        ledger.compare(&tags(&[("v1.0.0", "bbb")]), "").await;
+        ledger.compare("", tags(&[("v1.0.0", "bbb")])).await;
         assert_eq!(heard.taken(), [], "told before the restart");
-        ledger.compare(&tags(&[]), "").await;
+        ledger.compare("", tags(&[])).await;
         assert_eq!(heard.taken(), [("aaa".to_owned(), None)]);
-        ledger.compare(&tags(&[("v1.0.0", "aaa")]), "").await;
+        ledger.compare("", tags(&[("v1.0.0", "aaa")])).await;
         assert_eq!(heard.taken(), [], "it is back");
         let ledger = open();
         assert!(ledger.keep("v1.0.0", "aaa", &module, &version).await, "lines after a torn one count");

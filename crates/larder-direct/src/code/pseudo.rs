@@ -60,14 +60,14 @@ impl CodeModule {
     ) -> Result<Result<(), Option<String>>, DirectError> {
         let tags = self.repository.tags(&format!("{prefix}{base}")).await?;
         let (mut last, mut failed) = (None, None);
-        for tag in &tags.list {
-            let Some(version) = tag.name.strip_prefix(prefix) else { continue };
+        for tag in tags.names() {
+            let Some(version) = tag.strip_prefix(prefix) else { continue };
             // Tags with build metadata are as good.
             if semver::compare(version, base).is_ne() {
                 continue;
             }
-            last = Some(tag.name.clone());
-            match self.repository.descends_from(&commit.hash, &tag.name).await {
+            last = Some(tag.to_owned());
+            match self.repository.descends_from(&commit.hash, tag).await {
                 Ok(true) => return Ok(Ok(())),
                 Ok(false) => failed = None,
                 Err(error) => failed = Some(error),

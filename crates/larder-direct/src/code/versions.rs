@@ -26,11 +26,11 @@ impl CodeModule {
         }
         let tag_prefix = format!("{}{prefix}", location.tag_prefix());
         let tags = self.repository.tags(&tag_prefix).await?;
-        self.memory.ledger.compare(&tags, &tag_prefix).await;
+        self.memory.ledger.compare(&tag_prefix, |tag| tags.commit(tag)).await;
         let (mut list, mut incompatible) = (Vec::new(), Vec::new());
         let start = location.tag_prefix().len();
-        for tag in tags.list.iter().filter(|tag| tag.name.starts_with(&tag_prefix)) {
-            let version = &tag.name[start..];
+        for tag in tags.names() {
+            let version = &tag[start..];
             // Tags in other forms, and those that look like pseudo-versions, only ever lead to a commit.
             if version.is_empty() || semver::canonical(version) != *version || is_pseudo_version(version) {
                 continue;

@@ -30,26 +30,9 @@ mod transfer;
 pub use budget::DiskUse;
 pub use guardian::guard;
 pub use mirrors::{Follow, Following, Mirrors};
+pub use refs::Tags;
 pub use repository::Repository;
 pub use run::RunCounts;
-
-/// A reference of the remote repository.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Tag {
-    /// The name without `refs/tags/`.
-    pub name: String,
-    /// The commit (peeled) that it names, 40 or 64 hex digits.
-    pub hash: String,
-}
-
-/// The tags of a repository, as `ls-remote` listed them.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Tags {
-    /// Sorted by name.
-    pub list: Vec<Tag>,
-    /// Go's `Origin.TagSum` of them.
-    pub tag_sum: String,
-}
 
 /// A commit that a revision resolved to.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use larder_module::{pseudo, semver};
 use sha2::{Digest as _, Sha256};
-
-use super::{Tag, Tags};
 
 /// What the kept references may take in memory.
 const MEMORY_LIMIT: usize = 128 << 20;
@@ -158,25 +158,13 @@ impl Refs {
     }
 
     /// Returns the tags whose names begin with `prefix`, and Go's sum of those that can matter for versions.
-    pub(super) fn tags(&self, prefix: &str) -> Tags {
-        let list: Vec<Tag> = self
-            .iter()
-            .filter_map(|(name, hash)| {
-                let name = name.strip_prefix("refs/tags/").filter(|name| name.starts_with(prefix))?;
-                Some(Tag { name: name.to_owned(), hash })
-            })
-            .collect();
-        let folder = &prefix[..prefix.rfind('/').map_or(0, |at| at + 1)];
-        let mut sum = Sha256::new();
-        for tag in &list {
-            if matters(tag.name.strip_prefix(folder).unwrap_or(&tag.name)) {
-                sum.update(format!("{} {}\n", quote(tag.name.as_bytes()), tag.hash));
-            }
-        }
-        Tags {
-            list,
-            tag_sum: format!("t1:{}", base64::engine::general_purpose::STANDARD.encode(sum.finalize())),
-        }
+    pub(super) fn tags(self: &Arc<Self>, prefix: &str) -> Tags {
+        let full = format!("refs/tags/{prefix}").into_bytes();
+        let first = self.entries.partition_point(|entry| self.name_of(entry) < full.as_slice());
+        let count = self.entries[first..].partition_point(|entry| self.name_of(entry).starts_with(&full));
+        let mut tags = Tags { refs: Arc::clone(self), entries: first..first + count, tag_sum: String::new() };
+        tags.tag_sum = tags.sum(&prefix[..prefix.rfind('/').map_or(0, |at| at + 1)]);
+        tags
     }
 
     /// Returns Go's sum of all references, which an answer about an unknown revision holds for.
@@ -198,6 +186,45 @@ impl Refs {
             write!(text, "{byte:02x}").ok();
             text
         })
+    }
+}
+
+/// The tags of a repository whose names begin alike, as `ls-remote` listed them. A million of them take no memory of their own.
+#[derive(Clone, Debug)]
+pub struct Tags {
+    refs: Arc<Refs>,
+    entries: Range<usize>,
+    /// Go's `Origin.TagSum` of them.
+    pub tag_sum: String,
+}
+
+impl Tags {
+    /// Returns the names without `refs/tags/`, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.listed().map(|(name, _)| name)
+    }
+
+    /// Returns the commit (peeled) that a tag names, 40 or 64 hex digits.
+    #[must_use]
+    pub fn commit(&self, name: &str) -> Option<String> {
+        self.refs.find(&format!("refs/tags/{name}"))
+    }
+
+    fn listed(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.refs.entries[self.entries.clone()].iter().filter_map(|entry| {
+            let name = std::str::from_utf8(self.refs.name_of(entry)).ok()?;
+            Some((name.strip_prefix("refs/tags/")?, entry))
+        })
+    }
+
+    fn sum(&self, folder: &str) -> String {
+        let mut sum = Sha256::new();
+        for (name, entry) in self.listed() {
+            if matters(name.strip_prefix(folder).unwrap_or(name)) {
+                sum.update(format!("{} {}\n", quote(name.as_bytes()), self.refs.hash_of(entry)));
+            }
+        }
+        format!("t1:{}", base64::engine::general_purpose::STANDARD.encode(sum.finalize()))
     }
 }
 
@@ -280,12 +307,12 @@ mod tests {
     const ONE: &str = "1111111111111111111111111111111111111111";
     const TWO: &str = "2222222222222222222222222222222222222222";
 
-    fn read(text: &str) -> Refs {
+    fn read(text: &str) -> Arc<Refs> {
         let mut reader = Reader::default();
         for line in text.lines() {
             reader.line(line.as_bytes()).expect("a usable line");
         }
-        reader.finish()
+        Arc::new(reader.finish())
     }
 
     #[test]
