@@ -31,6 +31,9 @@ const MOST_WANTED: usize = 400;
 pub async fn examine(system: &System, look: Look) -> Facts {
     let mut facts = Facts { subject: look.subject, ..Facts::default() };
     settings::collect(system, &mut facts);
+    if let Some(settings) = facts.settings.as_mut() {
+        settings::compare(system, settings).await;
+    }
     let settings = facts.settings.clone().unwrap_or_default();
     let project = project::collect(system, &settings);
     let wanted = wanted(facts.subject.as_ref(), &project);

@@ -3,12 +3,14 @@
 //! No `go` is run: the files and variables are read in Go's own order, so that it works on a machine without one, for
 //! another process, and for a server that inherits these settings.
 
+mod compare;
 mod env_file;
 mod known;
 mod layers;
 mod netrc;
 mod network;
 mod sdk;
+mod shell_files;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Facts, System};
 
+pub use compare::compare;
 pub use known::{BUILT_IN_GOAUTH, KNOWN, Known, meant};
 pub use layers::GoLayers;
 pub use network::without_login;
@@ -40,6 +43,7 @@ pub fn collect(system: &System, facts: &mut Facts) {
         go_program: layers.program(),
         go_root: layers.root(),
         netrc: netrc::read(system),
+        shell_files: shell_files::read(system),
         disagreements: Vec::new(),
         network,
         go,
@@ -68,6 +72,8 @@ pub struct SettingFacts {
     pub other_user_files: Vec<(String, Vec<String>)>,
     /// The netrc file.
     pub netrc: Option<NetrcFacts>,
+    /// Settings that a start file of a shell makes and that this process does not have so: file, name, value.
+    pub shell_files: Vec<(String, String, String)>,
     /// What `go env` says otherwise than we worked out: name, ours, its.
     pub disagreements: Vec<(String, String, String)>,
     /// The network's settings.
@@ -123,6 +129,8 @@ pub enum Origin {
     BuiltIn,
     /// Another setting that this one falls back to.
     FallsBackTo(String),
+    /// The go command says so, against what its files say.
+    GoCommand(String),
 }
 
 impl fmt::Display for Origin {
@@ -132,6 +140,7 @@ impl fmt::Display for Origin {
             Self::UserFile(path) | Self::SdkFile(path) => out.write_str(path),
             Self::BuiltIn => out.write_str("Go's built-in default"),
             Self::FallsBackTo(name) => write!(out, "falls back to {name}"),
+            Self::GoCommand(program) => write!(out, "go env of {program}"),
         }
     }
 }

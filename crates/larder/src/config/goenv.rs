@@ -63,6 +63,6 @@ fn origin(name: &str, layer: Layer) -> Origin {
         Layer::Environment => Origin::Environment(name.to_owned()),
         Layer::UserFile(path) => Origin::GoEnvFile(path.into()),
         Layer::SdkFile(path) => Origin::GoRoot(path.into()),
-        Layer::BuiltIn | Layer::FallsBackTo(_) => Origin::GoBuiltIn,
+        Layer::BuiltIn | Layer::FallsBackTo(_) | Layer::GoCommand(_) => Origin::GoBuiltIn,
     }
 }

@@ -1,12 +1,14 @@
 //! Layers that hide each other, files that say nothing, names that nobody knows.
 
 use larder_module::defaults;
+use larder_module::pattern::match_prefix_patterns;
 
 use super::intent::{is_direct, is_unreachable};
+use super::scope::{ROUTING, is_about_routing};
 use crate::finding::{CauseId, Evidence, Match, Verdict};
 use crate::rules::sayings::said;
 use crate::settings::{self, FileProblem, Origin};
-use crate::symptom::Stage;
+use crate::symptom::{Stage, Symptom};
 use crate::{Facts, GoVersion};
 
 /// Settings about which somebody asks why they have no effect.
@@ -76,12 +78,17 @@ fn of_line(facts: &Facts, problem: &FileProblem) -> Option<Match> {
     // Quotes and carriage returns become part of a value; other lines are not read at all.
     let breaks = matches!(problem.problem.as_str(), "quotes" | "carriage return")
         && settings_from(facts, name) == Some(&problem.path);
+    let lost = !breaks && is_missed(facts, name);
     if !breaks && facts.symptoms.is_empty() {
         return None;
     }
     let mut one = Match::of(CauseId("F03"), *name)
-        .verdict(if breaks { Verdict::Fail } else { Verdict::Warn })
-        .sure(if breaks { 0.975 } else { 0.7 })
+        .verdict(if breaks || lost { Verdict::Fail } else { Verdict::Warn })
+        .sure(match (breaks, lost) {
+            (true, _) => 0.975,
+            (_, true) => 0.95,
+            _ => 0.7,
+        })
         .with("name", *name)
         .with("path", &problem.path)
         .with("line", problem.line.to_string())
@@ -92,8 +99,9 @@ fn of_line(facts: &Facts, problem: &FileProblem) -> Option<Match> {
             settings::without_login(&format!("{:?}", problem.text)),
             problem.problem.clone(),
         ));
-    for (index, symptom) in facts.symptoms().filter(|_| breaks) {
+    for (index, symptom) in facts.symptoms().filter(|_| breaks || lost) {
         let concerns = match *name {
+            _ if lost => is_about_routing(symptom),
             "GOPROXY" => symptom.stage == Stage::Settings || symptom.says("GOPROXY"),
             "GOSUMDB" => symptom.says("GOSUMDB") || symptom.says("verifier"),
             "GOPRIVATE" | "GONOPROXY" | "GONOSUMDB" => {
@@ -108,6 +116,16 @@ fn of_line(facts: &Facts, problem: &FileProblem) -> Option<Match> {
     Some(one)
 }
 
+/// Reports whether a download fails under Go's default for a setting that the file was meant to make.
+fn is_missed(facts: &Facts, name: &str) -> bool {
+    let unset = facts
+        .settings
+        .as_ref()
+        .and_then(|settings| settings.go(name))
+        .is_none_or(|setting| matches!(setting.origin, Origin::BuiltIn | Origin::SdkFile(_)));
+    ROUTING.contains(&name) && unset && facts.symptoms.iter().any(is_about_routing)
+}
+
 fn settings_from<'a>(facts: &'a Facts, name: &str) -> Option<&'a String> {
     match &facts.settings.as_ref()?.go(name)?.origin {
         Origin::UserFile(path) | Origin::SdkFile(path) => Some(path),
@@ -115,14 +133,17 @@ fn settings_from<'a>(facts: &'a Facts, name: &str) -> Option<&'a String> {
     }
 }
 
-/// Reports whether the SDK lacks the file that has held Go's defaults since 1.21.
+/// Reports whether the SDK's go.env, which has held Go's defaults since 1.21, is gone or says nothing.
 pub(super) fn lacks_go_env(facts: &Facts) -> bool {
-    let gone = facts
-        .settings
-        .as_ref()
-        .and_then(|settings| settings.sdk_file.as_ref())
-        .is_some_and(|(_, exists)| !exists);
-    gone && facts.go.is_some_and(GoVersion::switches_toolchains)
+    let Some(settings) = &facts.settings else { return false };
+    let unset = |name: &str| {
+        settings
+            .go(name)
+            .is_some_and(|one| one.value.is_empty() && one.origin == Origin::BuiltIn && one.hides.is_empty())
+    };
+    settings.sdk_file.is_some()
+        && facts.go.is_some_and(GoVersion::switches_toolchains)
+        && (unset("GOPROXY") || unset("GOSUMDB"))
 }
 
 /// An SDK whose go.env is gone, or says other things than Go's.
@@ -137,13 +158,13 @@ pub(super) fn distribution_defaults(facts: &Facts) -> Vec<Match> {
     let both = empty.iter().all(|words| facts.symptoms.iter().any(|symptom| symptom.says(words)));
     let path =
         facts.settings.as_ref().and_then(|settings| settings.sdk_file.as_ref()).map_or("", |(path, _)| path);
-    let unset = |name: &str| facts.settings.as_ref().is_some_and(|settings| settings.value(name).is_empty());
-    if (lacks_go_env(facts) && (unset("GOPROXY") || unset("GOSUMDB"))) || (both && facts.settings.is_none()) {
+    if lacks_go_env(facts) || (both && facts.settings.is_none()) {
         let sure = if lacks_go_env(facts) { 0.97 } else { 0.9 };
-        let mut one =
-            Match::of(CauseId("F04"), "go.env").sure(sure).with("path", path).with("state", "missing");
-        if facts.settings.is_some() {
-            one = one.because(Evidence::new(path, "does not exist", "file system"));
+        let mut one = Match::of(CauseId("F04"), "go.env").sure(sure).with("path", path);
+        if let Some((path, exists)) = facts.settings.as_ref().and_then(|settings| settings.sdk_file.as_ref())
+        {
+            let state = if *exists { "without GOPROXY or GOSUMDB" } else { "missing" };
+            one = one.with("state", state).because(Evidence::new(path, state, "file system"));
         }
         for index in said {
             let symptom = &facts.symptoms[index];
@@ -202,14 +223,17 @@ pub(super) fn unknown_variable(facts: &Facts) -> Vec<Match> {
         if facts.symptoms.is_empty() {
             continue;
         }
-        let evidence = Evidence::new(&name, value, source);
-        found.push(
-            Match::of(CauseId("F06"), &name)
-                .verdict(Verdict::Warn)
-                .sure(0.75)
-                .with("name", &name)
-                .because(evidence),
-        );
+        let missed: Vec<usize> = facts
+            .symptoms()
+            .filter(|(_, symptom)| is_missed_pattern(facts, symptom, &name, &value))
+            .map(|(index, _)| index)
+            .collect();
+        let mut one = Match::of(CauseId("F06"), &name).verdict(Verdict::Warn).sure(0.75).with("name", &name);
+        if !missed.is_empty() {
+            one = one.verdict(Verdict::Fail).sure(0.96);
+            one.explains = missed;
+        }
+        found.push(one.because(Evidence::new(&name, value, source)));
     }
     found
         .into_iter()
@@ -221,4 +245,17 @@ pub(super) fn unknown_variable(facts: &Facts) -> Vec<Match> {
             Match { about: name.clone(), ..one.with("name", name) }
         })
         .collect()
+}
+
+/// Reports whether the module that failed would have been private, had the variable been the one that was meant.
+fn is_missed_pattern(facts: &Facts, symptom: &Symptom, name: &str, value: &str) -> bool {
+    let meant = settings::meant(name).unwrap_or_default();
+    let concerns = match meant {
+        "GOPRIVATE" | "GONOPROXY" => matches!(symptom.stage, Stage::Proxy(_) | Stage::ChecksumDatabase(_)),
+        "GONOSUMDB" => matches!(symptom.stage, Stage::ChecksumDatabase(_)),
+        _ => false,
+    };
+    let module = symptom.module.as_deref().unwrap_or_default();
+    let set = facts.settings.as_ref().map_or("", |settings| settings.value(meant));
+    concerns && match_prefix_patterns(value, module) && !match_prefix_patterns(set, module)
 }

@@ -75,6 +75,12 @@ pub(super) fn flags(facts: &Facts) -> Vec<Match> {
         if let Some(word) = odd.filter(|_| setting.origin.is_some()) {
             found.push(Match::of(CauseId("F08"), "").sure(0.96).with("flag", *word));
         }
+        let unknown = words.iter().find(|word| word.starts_with('-') && !is_known_flag(word));
+        if let Some(flag) =
+            unknown.filter(|_| setting.origin.is_some() && facts.go.is_some_and(|go| go.minor <= NEWEST))
+        {
+            found.push(Match::of(CauseId("F08"), "").sure(0.93).with("flag", *flag));
+        }
         let mode = words.iter().find(|word| word.trim_start_matches('-').starts_with("mod="));
         if let Some(flag) = mode {
             found.extend(persisted(facts, flag));
@@ -88,6 +94,28 @@ pub(super) fn flags(facts: &Facts) -> Vec<Match> {
         found = found.into_iter().map(|one| one.with("unset", unset)).collect();
     }
     found.into_iter().map(|one| Match { about: "GOFLAGS".to_owned(), ..one }).collect()
+}
+
+/// The newest Go whose flags are listed here.
+const NEWEST: u16 = 27;
+
+/// The flags of all commands of Go: `GOFLAGS` may hold any of them.
+const FLAGS: &str = "C a artifacts asan asmflags b bench benchmem benchtime blockprofile blockprofilerate buildmode buildvcs c \
+    cache changed compat compiled compiler count cover covermode coverpkg coverprofile cpu cpuprofile d debug-actiongraph \
+    debug-runtime-trace debug-trace deps diff dropexclude dropgodebug dropignore dropreplace droprequire dropretract droptool \
+    dropuse e exclude exec export f failfast find fix fmt fullpath fuzz fuzzcache fuzzminimizetime fuzztime gccgoflags gcflags \
+    go godebug h help i ignore insecure installsuffix json ldflags linkshared list m memprofile memprofilerate mod modcache \
+    modcacherw modfile module msan mutexprofile mutexprofilefraction n o outputdir overlay p parallel pgo pkgdir port print r \
+    race replace require retract retracted reuse run short shuffle skip src http t tags test testcache testwork timeout tool \
+    toolchain toolexec trace trimpath u unsafeptr update use v vendor versions vet vettool w work x all cmd appends asmdecl \
+    assign atomic bool bools buildtag buildtags cgocall composites copylocks defers directive errorsas framepointer \
+    httpresponse hostport ifaceassert inline loopclosure lostcancel methods nilfunc nilness printf printfuncs rangeloops shift \
+    sigchanyzer slog source stdmethods stdversion stringintconv structtag structtags testinggoroutine tests timeformat \
+    unmarshal unreachable unusedresult waitgroup";
+
+fn is_known_flag(word: &str) -> bool {
+    let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
+    name.is_empty() || word.contains(['\'', '"', '.']) || FLAGS.split_whitespace().any(|known| known == name)
 }
 
 /// A mode that stands in `GOFLAGS` and that a command now stumbles over.

@@ -47,6 +47,15 @@ fn near(list: &str, module: &str) -> Option<PatternAnswer> {
     })
 }
 
+/// Tells a slip of the pen from a pattern that may be about another module of the same host.
+fn is_meant(answer: &PatternAnswer) -> bool {
+    match answer.mismatch {
+        Some(Mismatch::PartOfElement) => false,
+        Some(Mismatch::TooLong) => answer.pattern.ends_with("/*"),
+        _ => true,
+    }
+}
+
 fn of_miss(index: usize, symptom: &Symptom, module: &str, list: &Known<'_>, answer: &PatternAnswer) -> Match {
     let instead = answer.instead.clone().unwrap_or_default();
     let whole: Vec<String> = list
@@ -58,10 +67,12 @@ fn of_miss(index: usize, symptom: &Symptom, module: &str, list: &Known<'_>, answ
         Some(Origin::FallsBackTo(name)) => (name.as_str(), None),
         origin => (list.name, origin),
     };
-    Match::of(CauseId("F05"), module)
-        .sure(0.955)
-        .explains(index)
-        .with("module", module)
+    let meant = is_meant(answer);
+    let base = Match::of(CauseId("F05"), module)
+        .verdict(if meant { Verdict::Fail } else { Verdict::Info })
+        .sure(if meant { 0.955 } else { 0.4 });
+    let base = if meant { base.explains(index) } else { base };
+    base.with("module", module)
         .with("pattern", format!("{:?}", answer.pattern))
         .with("instead", &instead)
         .with("name", name)

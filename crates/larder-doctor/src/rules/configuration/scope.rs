@@ -10,7 +10,7 @@ use crate::settings::{Origin, without_login};
 use crate::symptom::{Source, Stage, Symptom, Trouble};
 
 /// Names whose absence sends downloads elsewhere.
-const ROUTING: &[&str] = &["GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB"];
+pub(super) const ROUTING: &[&str] = &["GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB"];
 
 /// `go env -w` was run by somebody else than who runs the build.
 pub(super) fn wrong_user(facts: &Facts) -> Vec<Match> {
@@ -55,7 +55,7 @@ pub(super) fn wrong_user(facts: &Facts) -> Vec<Match> {
     found
 }
 
-fn is_about_routing(symptom: &Symptom) -> bool {
+pub(super) fn is_about_routing(symptom: &Symptom) -> bool {
     matches!(
         symptom.stage,
         Stage::Proxy(_) | Stage::ChecksumDatabase(_) | Stage::GoImport | Stage::VersionControl
@@ -115,8 +115,37 @@ fn unset_in_container(facts: &Facts) -> Option<Match> {
     )
 }
 
-/// The process that failed asked somebody whom this shell's settings don't name.
+/// The settings are made where the process that fails does not read them.
 pub(super) fn shell(facts: &Facts) -> Vec<Match> {
+    let mut found = other_process(facts);
+    found.extend(start_file(facts));
+    found
+}
+
+/// A start file of a shell sets what this process lacks, and it fails for want of it.
+fn start_file(facts: &Facts) -> Option<Match> {
+    let settings = facts.settings.as_ref()?;
+    let (path, name, value) = settings.shell_files.iter().find(|(_, name, _)| {
+        ROUTING.contains(&name.as_str())
+            && settings.go(name).is_none_or(|one| matches!(one.origin, Origin::BuiltIn | Origin::SdkFile(_)))
+    })?;
+    let failed: Vec<usize> =
+        facts.symptoms().filter(|(_, symptom)| is_about_routing(symptom)).map(|(index, _)| index).collect();
+    let first = &facts.symptoms[*failed.first()?];
+    let mut one = Match::of(CauseId("F11"), name)
+        .sure(0.945)
+        .with("host", first.host().unwrap_or_default())
+        .with("chain", without_login(settings.value("GOPROXY")))
+        .with("set", super::intent::set(name, &without_login(value), None))
+        .because(Evidence::new(path, format!("sets {name}={}", without_login(value)), "file system"))
+        .because(Evidence::new(name, without_login(settings.value(name)), settings.origin(name)))
+        .because(Evidence::new("what failed", &first.text, first.seen()));
+    one.explains = failed;
+    Some(one)
+}
+
+/// The process that failed asked somebody whom this shell's settings don't name.
+fn other_process(facts: &Facts) -> Vec<Match> {
     let Some(setting) = known(facts, "GOPROXY").filter(|one| one.origin.is_some()) else { return Vec::new() };
     let Ok(list) = ProxyList::parse(setting.value) else { return Vec::new() };
     let hosts: Vec<String> = list
