@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::open::{Network, Target, open};
-use super::tls::{self, Shaken};
+use super::tls::{self, Greeting, Shaken};
 use super::wire::{Io, Listening};
 use super::{HostProbe, errno};
 use crate::dates;
@@ -70,8 +70,10 @@ pub async fn look_closer(network: &Network, probe: &mut HostProbe, deadline: Ins
         Trouble::Reset { handshake: true, .. }
         | Trouble::ClosedEarly { handshake: true }
         | Trouble::HandshakeTimeout => {
-            let outcome = with_neutral_name(network, probe, deadline).await;
-            set_tls(probe, |tls| tls.neutral_name = outcome);
+            let neutral = again_with(network, probe, NEUTRAL_NAME, Greeting::Http1, deadline);
+            let small = again_with(network, probe, &probe.host, Greeting::Small, deadline);
+            let (neutral, small) = tokio::join!(neutral, small);
+            set_tls(probe, |tls| (tls.neutral_name, tls.small_greeting) = (neutral, small));
         }
         Trouble::TlsAlert { .. } => {
             let version = old_version(probe, deadline).await;
@@ -133,7 +135,13 @@ async fn again(probe: &HostProbe, deadline: Instant) -> Option<TcpStream> {
     timeout(limit, TcpStream::connect(reached(probe)?)).await.ok()?.ok()
 }
 
-async fn shake_again(network: &Network, probe: &HostProbe, name: &str, deadline: Instant) -> Option<Shaken> {
+async fn shake_again(
+    network: &Network,
+    probe: &HostProbe,
+    name: &str,
+    greeting: Greeting,
+    deadline: Instant,
+) -> Option<Shaken> {
     let (listening, heard) = Listening::new(again(probe, deadline).await?);
     let until = deadline.min(Instant::now() + MOST);
     Some(
@@ -143,16 +151,22 @@ async fn shake_again(network: &Network, probe: &HostProbe, name: &str, deadline:
             name,
             &network.authorities,
             network.now(),
-            false,
+            greeting,
             until,
         )
         .await,
     )
 }
 
-/// Says what a handshake with another name does at the same address.
-async fn with_neutral_name(network: &Network, probe: &HostProbe, deadline: Instant) -> Option<String> {
-    let shaken = shake_again(network, probe, NEUTRAL_NAME, deadline).await?;
+/// Says what another handshake does at the same address.
+async fn again_with(
+    network: &Network,
+    probe: &HostProbe,
+    name: &str,
+    greeting: Greeting,
+    deadline: Instant,
+) -> Option<String> {
+    let shaken = shake_again(network, probe, name, greeting, deadline).await?;
     Some(match (shaken.stream, shaken.probe.trouble) {
         (Some(_), _) => "answers".to_owned(),
         (None, Some(trouble)) => trouble.words(),
@@ -162,7 +176,7 @@ async fn with_neutral_name(network: &Network, probe: &HostProbe, deadline: Insta
 
 /// Says how far the peer's clock is from ours, by the `Date` of an answer over a connection whose chain nobody trusts.
 async fn clock_offset(network: &Network, probe: &HostProbe, deadline: Instant) -> Option<i64> {
-    let mut stream = shake_again(network, probe, &probe.host, deadline).await?.stream?;
+    let mut stream = shake_again(network, probe, &probe.host, Greeting::Http1, deadline).await?.stream?;
     let answer = ask(&mut stream, "HEAD", &probe.host, "/", 4096, deadline).await?;
     let text = String::from_utf8_lossy(&answer).into_owned();
     let date = text.lines().find_map(|line| {
@@ -216,7 +230,7 @@ async fn shake_for_chain(
     probe: &HostProbe,
     deadline: Instant,
 ) -> Option<Vec<rustls::pki_types::CertificateDer<'static>>> {
-    let shaken = shake_again(network, probe, &probe.host, deadline).await?;
+    let shaken = shake_again(network, probe, &probe.host, Greeting::Http1, deadline).await?;
     (!shaken.chain.is_empty()).then_some(shaken.chain)
 }
 

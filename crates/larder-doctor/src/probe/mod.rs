@@ -174,6 +174,8 @@ pub struct TlsProbe {
     pub trouble: Option<Trouble>,
     /// What a handshake with a name that nobody filters (or none) to the same address did, where it was tried.
     pub neutral_name: Option<String>,
+    /// What a handshake with the same name did that fits into one packet, where it was tried.
+    pub small_greeting: Option<String>,
     /// The newest version of TLS that the peer speaks, where it speaks none of today's: `TLS 1.0`.
     pub only_old_version: Option<String>,
     /// Whether the chain would be trusted with the certificate that `issuer_url` leads to, where that was tried.

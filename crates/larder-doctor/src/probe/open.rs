@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::dns::{self, ResolverConfig};
-use super::tls::{self, Authorities};
+use super::tls::{self, Authorities, Greeting};
 use super::wire::{Heard, Io, Listening};
 use super::{HostProbe, forward_proxy, tcp};
 use crate::System;
@@ -234,7 +234,8 @@ async fn through(
     let (mut io, mut heard) = reach(network, host, port, probe, deadline).await.map_err(wrapped)?;
     if proxy.scheme() == "https" {
         let shaken =
-            tls::shake_hands(io, &heard, host, &network.authorities, network.now(), true, deadline).await;
+            tls::shake_hands(io, &heard, host, &network.authorities, network.now(), Greeting::AsGo, deadline)
+                .await;
         if let Some(trouble) = shaken.probe.trouble.clone() {
             probe.tls = Some(shaken.probe);
             return Err(wrapped(trouble));
@@ -298,7 +299,8 @@ async fn secure(
     deadline: Instant,
 ) -> Result<Wire, Trouble> {
     let shaken =
-        tls::shake_hands(io, &heard, host, &network.authorities, network.now(), true, deadline).await;
+        tls::shake_hands(io, &heard, host, &network.authorities, network.now(), Greeting::AsGo, deadline)
+            .await;
     let trouble = shaken.probe.trouble.clone();
     probe.tls = Some(shaken.probe);
     match (trouble, shaken.stream) {

@@ -41,6 +41,26 @@ async fn a_neutral_name_shows_that_the_name_is_the_fault() {
 }
 
 #[tokio::test]
+async fn a_small_greeting_shows_that_large_ones_get_lost() {
+    let acceptor = TlsAcceptor::from(Authority::new("Example CA").server(&["proxy.example.com".to_owned()]));
+    let address = server(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut greeting = [0; 8192];
+            // What a path with a smaller MTU would lose.
+            if stream.peek(&mut greeting).await.unwrap_or(0) < 1000 {
+                let _ = acceptor.accept(stream).await;
+            }
+        }
+    })
+    .await;
+    let probe = looked_at(&Place::new(), address.port()).await;
+    let tls = probe.tls.expect("a handshake");
+    assert_eq!(tls.small_greeting.as_deref(), Some("answers"), "{:?}", probe.trouble);
+    assert_ne!(tls.neutral_name.as_deref(), Some("answers"));
+}
+
+#[tokio::test]
 async fn an_old_server_is_known_by_its_answer_to_an_old_greeting() {
     let address = server(|mut stream| async move {
         let mut greeting = [0; 8192];

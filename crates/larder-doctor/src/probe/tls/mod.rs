@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, IpAddr, ServerName};
-use rustls::{AlertDescription, ClientConfig};
+use rustls::{AlertDescription, ClientConfig, NamedGroup};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -26,6 +26,17 @@ use crate::symptom::Trouble;
 
 /// A handshake is not waited for any longer, as in Go, and never so long that no time is left for a second look.
 const MOST: Duration = Duration::from_secs(10);
+
+/// How a handshake begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Greeting {
+    /// As the go command does it today: with HTTP/2, and with a key share for the years to come, which fills two packets.
+    AsGo,
+    /// The same with HTTP/1.1 only.
+    Http1,
+    /// In one packet.
+    Small,
+}
 
 /// What a handshake brought: what was seen, and the encrypted connection even where the chain is not trusted.
 pub(crate) struct Shaken {
@@ -42,7 +53,7 @@ pub(crate) async fn shake_hands(
     host: &str,
     authorities: &Authorities,
     now: SystemTime,
-    offer_h2: bool,
+    greeting: Greeting,
     deadline: Instant,
 ) -> Shaken {
     let begun = Instant::now();
@@ -50,7 +61,7 @@ pub(crate) async fn shake_hands(
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let seen = Arc::new(Mutex::new(Seen::default()));
     let chain = Vec::new();
-    let (Some(name), Ok(config)) = (server_name(host), config(&provider, &seen, offer_h2)) else {
+    let (Some(name), Ok(config)) = (server_name(host), config(&provider, &seen, greeting)) else {
         probe.trouble = Some(Trouble::BadCertificate { text: format!("{host} is no name for TLS") });
         return Shaken { probe, stream: None, h2: false, chain };
     };
@@ -100,16 +111,21 @@ pub(crate) fn trusted_with(
 fn config(
     provider: &Arc<CryptoProvider>,
     seen: &Arc<Mutex<Seen>>,
-    offer_h2: bool,
+    greeting: Greeting,
 ) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let mut chosen = CryptoProvider::clone(provider);
+    if greeting == Greeting::Small {
+        let small = [NamedGroup::X25519, NamedGroup::secp256r1, NamedGroup::secp384r1];
+        chosen.kx_groups.retain(|group| small.contains(&group.name()));
+    }
     let recorder = Arc::new(Recorder::new(Arc::clone(provider), Arc::clone(seen)));
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(chosen))
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&recorder) as _)
         .with_client_cert_resolver(recorder);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    if !offer_h2 {
+    if greeting != Greeting::AsGo {
         config.alpn_protocols.remove(0);
     }
     config.resumption = rustls::client::Resumption::disabled();

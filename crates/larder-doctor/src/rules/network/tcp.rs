@@ -51,10 +51,23 @@ pub(super) fn no_route(facts: &Facts) -> Vec<Match> {
         let family =
             if sight.address().is_some_and(|address| address.starts_with('[')) { "IPv6" } else { "IPv4" };
         let found = all_of(sight.found("N06").sure(sure), attempts(&sight));
-        let found = found.with("reason", reason(&text)).with("family", family);
+        let only_six = family == "IPv6" && has_only_six(&sight);
+        let reason = if only_six {
+            "the name has IPv6 addresses only, and there is no way to them"
+        } else {
+            reason(&text)
+        };
+        let found = found.with("reason", reason).with("family", family);
         Some(beside(found, &sight).not(CauseId("N07"), "the kernel refused at once; nothing was sent"))
     };
     sights(facts).filter_map(one).collect()
+}
+
+/// Reports whether name servers know no IPv4 address of this host.
+fn has_only_six(sight: &Sight<'_>) -> bool {
+    let known: Vec<_> =
+        sight.probe.iter().flat_map(|probe| &probe.dns).flat_map(|answer| &answer.addresses).collect();
+    !known.is_empty() && known.iter().all(|address| address.is_ipv6())
 }
 
 fn route<'a>(sight: &Sight<'a>) -> Option<&'a str> {

@@ -47,14 +47,30 @@ pub(super) fn reset(facts: &Facts) -> Vec<Match> {
 /// The peer closes or says nothing.
 pub(super) fn stalled(facts: &Facts) -> Vec<Match> {
     let one = |sight: Sight<'_>| {
+        let small = sight.probe.and_then(|probe| probe.tls.as_ref()?.small_greeting.as_deref());
+        let only_small = small == Some("answers");
         let sure = match sight.trouble {
+            Trouble::HandshakeTimeout
+            | Trouble::ClosedEarly { handshake: true }
+            | Trouble::Reset { handshake: true, .. }
+                if only_small =>
+            {
+                0.96
+            }
             Trouble::HandshakeTimeout => 0.9,
             Trouble::ClosedEarly { handshake: true } => 0.78,
             Trouble::ClosedEarly { handshake: false } => 0.55,
             _ => return None,
         };
         let found = with_neutral(sight.found("N19").sure(sure), &sight);
+        let found = match small {
+            Some(outcome) => {
+                found.because(Evidence::new("a handshake that fits into one packet", outcome, "probe tls"))
+            }
+            None => found,
+        };
         let did = match sight.trouble {
+            _ if only_small => "answers only a greeting that fits into one packet; go's is larger",
             Trouble::HandshakeTimeout => "says nothing",
             _ => "closes the connection",
         };
