@@ -274,7 +274,7 @@ fn retracted(facts: &Facts) -> Vec<Match> {
 }
 
 fn replacement_broken(facts: &Facts) -> Vec<Match> {
-    facts
+    let said = facts
         .symptoms()
         .filter_map(|(index, symptom)| {
             if let Some(found) =
@@ -309,6 +309,23 @@ fn replacement_broken(facts: &Facts) -> Vec<Match> {
                 Some(by) => found.with("by", by),
                 None => found,
             }
+        });
+    said.chain(folders_missing(facts)).map(|found| Match { about: String::new(), ..found }).collect()
+}
+
+/// A folder that stands for a module is not there, or has no go.mod.
+fn folders_missing(facts: &Facts) -> Vec<Match> {
+    let Some(project) = &facts.project else { return Vec::new() };
+    let required = |what: &str| {
+        let path = what.split('@').next().unwrap_or(what);
+        project.requires.iter().any(|(module, ..)| module == path)
+    };
+    let missing = project.replaces.iter().filter(|(what, _, there)| !there && required(what));
+    missing
+        .map(|(what, folder, _)| {
+            Match::of(CauseId("R10"), "").sure(0.93).with("folder", folder).with("by", folder).because(
+                Evidence::new(format!("replacement of {what}"), format!("{folder} has no go.mod"), "go.mod"),
+            )
         })
         .collect()
 }

@@ -101,6 +101,7 @@ pub(super) fn workspace_shadow(facts: &Facts) -> Vec<Match> {
             ("go.work:{line}:", 0.7),
         ],
     );
+    found.extend(workspace_settings(facts));
     let Some(project) = &facts.project else { return found };
     let path = project.go_work.clone().unwrap_or_default();
     if project.in_workspace == Some(false) {
@@ -116,6 +117,25 @@ pub(super) fn workspace_shadow(facts: &Facts) -> Vec<Match> {
         found.push(Match::of(CauseId("C15"), "").sure(0.93).with("path", &path).because(evidence));
     }
     found.into_iter().map(|one| Match { about: String::new(), ..one }).collect()
+}
+
+/// Settings that no workspace can have.
+fn workspace_settings(facts: &Facts) -> Option<Match> {
+    let settings = facts.settings.as_ref()?;
+    let work = settings.value("GOWORK");
+    let has_workspace = facts.project.as_ref().is_some_and(|project| project.go_work.is_some());
+    let (name, why) = if !matches!(work, "" | "off" | "auto") && !work.starts_with('/') {
+        ("GOWORK", "is no absolute path")
+    } else if has_workspace
+        && settings.value("GOFLAGS").split_whitespace().any(|flag| flag.trim_start_matches('-') == "mod=mod")
+    {
+        ("GOFLAGS", "-mod=mod can't be used in a workspace")
+    } else {
+        return None;
+    };
+    let setting = settings.go(name)?;
+    let evidence = Evidence::new(name, format!("{}: {why}", setting.value), setting.origin.to_string());
+    Some(Match::of(CauseId("C15"), "").sure(0.95).with("path", work).because(evidence))
 }
 
 /// `GOPROXY=off`, or a file tree, does not have all that is needed.
