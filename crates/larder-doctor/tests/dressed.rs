@@ -16,6 +16,7 @@ const CLOTHES: &[Dress] = &[
     }),
     ("gitlab", |log| each(log, |line| format!("2026-01-01T00:00:00.123456Z 01E {line}"))),
     ("jenkins", |log| each(log, |line| format!("[2026-01-01T00:00:00.123Z] {line}"))),
+    ("kubernetes", |log| each(log, |line| format!("2026-01-01T00:00:00.123456789Z stderr F {line}"))),
     ("teamcity", |log| each(log, |line| format!("[12:00:00]W:\t [Step 1/3] {line}"))),
     ("buildkit", |log| each(log, |line| format!("#12 3.456 {line}"))),
     ("compose", |log| each(log, |line| format!("web-1  | {line}"))),

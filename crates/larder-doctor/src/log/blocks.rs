@@ -161,7 +161,7 @@ impl Block {
         let trimmed = text.trim();
         let deeper = indent(text) > self.indent;
         let answering = self.detail.iter().any(|line| line.contains("server response:"));
-        if speaks(trimmed) && !(deeper && answering) && !(self.chain && !trimmed.starts_with("go: ")) {
+        if speaks(trimmed) && !(deeper && answering) && (!self.chain || trimmed.starts_with("go: ")) {
             return false;
         }
         let broken = deeper && self.head.ends_with(':') && self.detail.is_empty() && self.is_riddle();

@@ -138,7 +138,7 @@ fn escape(text: &str) -> &str {
             let ends = body.char_indices().take(2048).find(|(_, char)| matches!(char, '\u{7}' | '\u{1b}'));
             match ends {
                 Some((at, '\u{7}')) => &body[at + 1..],
-                Some((at, _)) => body[at + 1..].strip_prefix('\\').unwrap_or(&body[at..]),
+                Some((at, _)) => body[at + 1..].strip_prefix('\\').unwrap_or_else(|| &body[at..]),
                 None => body,
             }
         }

@@ -300,7 +300,7 @@ fn mismatch(text: &str, detail: &[String]) -> Trouble {
     let mut hashes: Vec<(String, String)> = Vec::new();
     for line in std::iter::once(text).chain(detail.iter().map(String::as_str)) {
         for (at, _) in line.match_indices(": ") {
-            let value = line[at + 2..].trim_start().split_whitespace().next().unwrap_or("");
+            let value = line[at + 2..].split_whitespace().next().unwrap_or("");
             let name = line[..at].split_whitespace().next_back().unwrap_or("");
             if value.starts_with("h1:") && !name.is_empty() {
                 hashes.push((name.to_owned(), value.to_owned()));

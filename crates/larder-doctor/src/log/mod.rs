@@ -118,13 +118,12 @@ impl Collected {
         if line.len() > 4096 {
             return;
         }
-        if line.contains("go") || line.contains("GO") {
-            if let Some((sure, version)) = hints::client(line)
-                && sure > self.sure_of_client
-            {
-                self.sure_of_client = sure;
-                self.facts.go = Some(version);
-            }
+        if (line.contains("go") || line.contains("GO"))
+            && let Some((sure, version)) = hints::client(line)
+            && sure > self.sure_of_client
+        {
+            self.sure_of_client = sure;
+            self.facts.go = Some(version);
         }
         if self.facts.seen_settings.len() < SETTINGS
             && hints::maybe(line)

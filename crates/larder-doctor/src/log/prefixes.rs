@@ -63,7 +63,7 @@ fn seconds(text: &str) -> Step<'_> {
     let whole = count(text, |byte| byte.is_ascii_digit());
     let rest = text[whole..].strip_prefix('.')?;
     let fraction = count(rest, |byte| byte.is_ascii_digit());
-    let rest = rest[fraction..].strip_prefix("s").unwrap_or(&rest[fraction..]);
+    let rest = rest[fraction..].strip_prefix("s").unwrap_or_else(|| &rest[fraction..]);
     (whole > 0 && (1..=3).contains(&fraction)).then_some(())?;
     rest.strip_prefix(' ').map(|rest| (None, rest))
 }
@@ -118,6 +118,12 @@ fn timed(text: &str) -> Step<'_> {
     let rest = rest.strip_prefix(" UTC").unwrap_or(rest);
     let rest = rest.strip_prefix([':', ',']).unwrap_or(rest);
     let rest = rest.strip_prefix(" - ").or_else(|| rest.strip_prefix(' ')).unwrap_or(rest);
+    // `stderr F `: what a container's runtime writes.
+    if let Some(rest) = rest.strip_prefix("stderr ").or_else(|| rest.strip_prefix("stdout "))
+        && let Some(rest) = rest.strip_prefix("F ").or_else(|| rest.strip_prefix("P "))
+    {
+        return Some((None, rest));
+    }
     // `01E+`: the stream of one forge's runner, and whether the line goes on.
     let bytes = rest.as_bytes();
     let marked = bytes.len() >= 4
@@ -261,6 +267,7 @@ mod tests {
             ("2026-01-01T00:00:00.000000Z 01O+\tx", "", "\tx"),
             ("[2026-01-01T00:00:00.000Z] go: x", "", "go: x"),
             ("12:00:00  go: x", "", " go: x"),
+            ("2026-01-01T00:00:00.000000001Z stderr F \tx", "", "\tx"),
             ("[12:00:00]W:\t [Step 1/3] go: x", "", "go: x"),
             ("#12 3.456 go: x", "#12 ", "go: x"),
             ("#12 3.456 \tx", "#12 ", "\tx"),

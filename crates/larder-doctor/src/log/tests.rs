@@ -330,3 +330,16 @@ fn people_shorten_and_break_lines() {
     );
     assert_eq!(found.stage, Stage::Toolchain);
 }
+
+#[test]
+fn nothing_that_is_cut_or_broken_makes_the_reader_panic() {
+    let log = "2026-01-01T00:00:00.0Z go: a.example.com/a@v1.0.0 requires\n\tb.example.com/b@v1: Get \"https://p/b/@v/v1.mod\": dial tcp: lookup p on [::1]:53: read udp [::1]:1->[::1]:53: i/o timeout\n#12 1.0 verifying m.example.com/m@v1: checksum mismatch\n\tdownloaded: h1:\u{e9}=\n[31m\u{1b}[1mgo: m@v1: git ls-remote in /x: exit status 128:\n\tfatal: \u{81f4}\u{547d}\n{\"log\":\"go: x: EOF\\n\"}\n::error::go: &quot;\u{201c}x\u{201d}\r";
+    let bytes = log.as_bytes();
+    for at in 0..bytes.len() {
+        for broken in
+            [&bytes[..at], &bytes[at..], &[&bytes[..at], &[0xff, b'\x1b', b'['], &bytes[at..]].concat()]
+        {
+            assert!(read(broken).is_ok());
+        }
+    }
+}
