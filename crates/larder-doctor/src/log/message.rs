@@ -26,7 +26,10 @@ pub(super) fn understood(number: usize, head: &str, detail: &[String]) -> Unders
         squashed.iter().map(|text| format!("server response:{text}")).chain(detail.iter().cloned()).collect();
     let call = Call::in_text(text);
     let (trouble, score) = trouble(text, call.as_ref(), &mut detail);
-    let required_by = places::required_by(text);
+    let mut required_by = places::required_by(text);
+    if required_by.is_empty() {
+        required_by = places::importers(text);
+    }
     let (module, version) = module_of(text, call.as_ref(), &required_by);
     let url = call.as_ref().map(|call| call.url.to_owned()).or_else(|| places::other_url(text));
     let stage = stage(text, call.as_ref(), &trouble);

@@ -31,6 +31,7 @@ use wraps::Unwrap;
 const SYMPTOMS: usize = 500;
 const SETTINGS: usize = 200;
 const RIDDLES: usize = 50;
+const DOWNLOADS: usize = 5000;
 
 /// What a log says.
 #[derive(Debug, Default)]
@@ -80,7 +81,7 @@ pub fn read(mut log: impl BufRead) -> std::io::Result<LogFacts> {
         crate::Source::Log { line } => line,
         crate::Source::Probe { .. } => 0,
     });
-    Ok(collected.facts)
+    Ok(collected.without_main())
 }
 
 #[derive(Default)]
@@ -88,6 +89,8 @@ struct Collected {
     facts: LogFacts,
     known: HashSet<String>,
     sure_of_client: u8,
+    /// Modules whose download the log tells of, and so not the main module.
+    downloaded: HashSet<String>,
 }
 
 impl Collected {
@@ -113,6 +116,22 @@ impl Collected {
         }
     }
 
+    /// Takes the main module out of the chains of imports: it is nobody's dependency.
+    fn without_main(mut self) -> LogFacts {
+        let downloaded = |path: &str| {
+            path.match_indices('/')
+                .map(|(at, _)| &path[..at])
+                .chain([path])
+                .any(|prefix| self.downloaded.contains(prefix))
+        };
+        for symptom in &mut self.facts.symptoms {
+            if symptom.required_by.iter().all(|path| !path.contains('@')) {
+                places::foreign(&mut symptom.required_by, downloaded);
+            }
+        }
+        self.facts
+    }
+
     /// Keeps what a line shows besides errors.
     fn note(&mut self, number: usize, line: &str) {
         if line.len() > 4096 {
@@ -124,6 +143,12 @@ impl Collected {
         {
             self.sure_of_client = sure;
             self.facts.go = Some(version);
+        }
+        if let Some((_, rest)) = line.split_once("go: downloading ")
+            && let Some(module) = rest.split(' ').next()
+            && self.downloaded.len() < DOWNLOADS
+        {
+            self.downloaded.insert(module.to_owned());
         }
         if self.facts.seen_settings.len() < SETTINGS
             && hints::maybe(line)

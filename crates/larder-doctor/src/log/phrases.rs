@@ -174,6 +174,7 @@ pub(super) static PHRASES: &[(&str, Stage)] = &[
     ("is not a main package", Stage::Resolution),
     ("go.mod file, so", Stage::Resolution),
     ("missing go.mod", Stage::Resolution),
+    ("parsing go.mod: ", Stage::Project),
     ("unrecognized import path", Stage::GoImport),
     ("invalid response from proxy", Stage::Proxy(Endpoint::Other)),
 ];

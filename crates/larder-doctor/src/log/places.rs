@@ -48,6 +48,32 @@ pub(super) fn required_by(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Finds the packages of a chain of imports, the importing ones only.
+pub(super) fn importers(text: &str) -> Vec<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let imports = |at: usize| {
+        words.get(at + 1) == Some(&"imports")
+            || (words.get(at + 1) == Some(&"tested") && words.get(at + 2) == Some(&"by"))
+    };
+    words
+        .iter()
+        .enumerate()
+        .filter(|(at, word)| imports(*at) && !word.ends_with(".test"))
+        .map(|(_, word)| (*word).to_owned())
+        .collect()
+}
+
+/// Leaves of the importing packages those that are not of the main module.
+pub(super) fn foreign(importers: &mut Vec<String>, downloaded: impl Fn(&str) -> bool) {
+    let Some(main) = importers.first().cloned() else { return };
+    if downloaded(&main) {
+        return;
+    }
+    let root = |path: &str| path.split('/').take(3).collect::<Vec<_>>().join("/");
+    let main = root(&main);
+    importers.retain(|path| root(path) != main && !path.starts_with(&format!("{main}/")));
+}
+
 /// Finds the module of `module M: `.
 pub(super) fn module(text: &str) -> Option<String> {
     text.match_indices("module ").find_map(|(at, mark)| {

@@ -294,7 +294,7 @@ fn replacement_broken(facts: &Facts) -> Vec<Match> {
                             .with("folder", path.trim_end_matches("go.mod").trim_end_matches('/')),
                     )
                 }
-                Trouble::Status { code: 404 | 410 } if replaced => {
+                Trouble::Status { code: 404 | 410 } if replaced || stands_for_another(symptom) => {
                     match_of(index, symptom, "R10", &[("", 0.88)])
                 }
                 _ => None,
@@ -330,6 +330,16 @@ fn folders_missing(facts: &Facts) -> Vec<Match> {
         .collect()
 }
 
+/// `imports example.com/ok: example.com/fork@v1.0.0: `: the package is not of the module that is fetched for it.
+fn stands_for_another(symptom: &Symptom) -> bool {
+    let (Some(module), Some(version)) = (&symptom.module, &symptom.version) else { return false };
+    let Some((before, _)) = symptom.text.split_once(&format!(": {module}@{version}: ")) else { return false };
+    before.contains(" imports ")
+        && before.split_whitespace().next_back().is_some_and(|package| {
+            package.contains('.') && !package.contains('@') && !package.starts_with(module.as_str())
+        })
+}
+
 fn update_needed(facts: &Facts) -> Vec<Match> {
     said(
         facts,
@@ -344,6 +354,14 @@ fn update_needed(facts: &Facts) -> Vec<Match> {
     )
     .into_iter()
     .filter(|found| found.explains.iter().all(|index| !facts.symptoms[*index].says("inconsistent vendoring")))
+    .map(|found| {
+        // What could not be fetched is missing in go.mod for that reason.
+        let echo = facts.symptoms.iter().any(|symptom| {
+            matches!(symptom.trouble, Trouble::Status { .. } | Trouble::Command { .. })
+                || matches!(symptom.stage, Stage::Proxy(_))
+        });
+        if echo { found.sure(0.5) } else { found }
+    })
     .collect()
 }
 

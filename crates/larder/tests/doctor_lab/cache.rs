@@ -209,7 +209,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         case.unset("GOPRIVATE");
         case.download(&format!("{path}@v1.0.0"));
         case.prints(&["404 Not Found"]);
-        case.log_may_say = vec!["P10", "R02"];
+        case.log_may_say = vec!["P10", "R02", "G13"];
     }),
 ];
 

@@ -92,6 +92,8 @@ pub(super) fn workspace_shadow(facts: &Facts) -> Vec<Match> {
         &[
             ("is not one of the workspace modules listed in go.work", 0.97),
             ("cannot load module {path} listed in go.work file", 0.97),
+            // Up to Go 1.19 without a word about go.work; a replacement would say `reading`.
+            ("go: open {path}/go.mod: no such file or directory", 0.85),
             ("-mod may only be set to readonly", 0.95),
             ("invalid GOWORK: not an absolute path", 0.97),
             ("the path provided to GOWORK must be an absolute path", 0.97),

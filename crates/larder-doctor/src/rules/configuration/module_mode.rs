@@ -185,6 +185,12 @@ pub(super) fn unparsable(facts: &Facts) -> Vec<Match> {
         ],
     );
     found.retain(|one| one.explains.iter().all(|index| is_of_this_project(&facts.symptoms[*index])));
+    // The go.mod of a dependency.
+    found.extend(
+        said(facts, "F16", &[("parsing go.mod: go.mod:{line}: {problem}", 0.85)])
+            .into_iter()
+            .filter(|one| one.explains.iter().all(|index| !facts.symptoms[*index].says("should be v"))),
+    );
     if let Some(project) = &facts.project
         && !project.go_mod_problems.is_empty()
     {
