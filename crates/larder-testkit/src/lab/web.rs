@@ -49,6 +49,8 @@ pub enum Answer {
     Cut(Reply, usize),
     /// Sends so many bytes of the body, and then nothing more.
     Stall(Reply, usize),
+    /// Sends that many zeros of this type.
+    Zeros(String, u64),
     /// Sends exactly these bytes, and closes.
     Raw(Vec<u8>),
     /// Closes without a word.
@@ -285,6 +287,13 @@ fn send(stream: &mut (impl Connection + ?Sized), answer: &Answer, method: &str) 
             if matches!(answer, Answer::Stall(..)) {
                 wait_for_end(stream);
             }
+        }
+        Answer::Zeros(kind, count) => {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {count}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes())?;
+            io::copy(&mut io::repeat(0).take(*count), stream)?;
         }
         Answer::Raw(bytes) => {
             stream.write_all(bytes)?;

@@ -168,6 +168,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         let cache = case.module_cache().to_string_lossy().into_owned();
         case.go(&["-rf", &cache]);
         case.prints(&["Permission denied"]);
+        case.no_live = Some("removing is not the go command's work");
     }),
     scenario("C08", "clean-with-packages", |case| {
         case.needs_go(21, 99);

@@ -1,7 +1,8 @@
 //! The causes of failed downloads, played with the real go command in a world of their own, and named by the doctor.
 //!
 //! A scenario sets something up that fails. The go command has to fail in it, and to say what the catalogue says it says. Its
-//! output then goes to `larder doctor log`, and `larder doctor` runs where the command ran: both have to name the cause first.
+//! output then goes to `larder doctor log`, and `larder doctor run` runs it where it failed: both have to name the cause first.
+//! `LARDER_LONG=1` asks the bare `larder doctor`, too, and plays what takes long.
 //!
 //! Scenarios stand in one file a layer. `LARDER_LAB=P12,N` plays those whose id begins so; `LARDER_GO_CLIENTS=root:root` adds
 //! go commands by their `GOROOT`; `LARDER_RECORD=1` keeps what they print as the corpus of `larder-doctor`.
@@ -80,6 +81,8 @@ struct Outcome {
     /// What the doctor found first, and whether that is right: in the log, and on the spot.
     log: Option<doctor::Named>,
     live: Option<doctor::Named>,
+    /// The same without the command, in long runs.
+    bare: Option<doctor::Named>,
 }
 
 #[test]
@@ -123,7 +126,7 @@ fn play(lab: &Lab, tasks: &[(&'static Scenario, &GoClient)]) -> Vec<Outcome> {
                     .unwrap_or_else(|_| {
                         let wrong = Some(format!("{} {}: could not be set up", scenario.id, scenario.name));
                         let client = client.version().to_owned();
-                        Outcome { scenario, client, skipped: None, wrong, log: None, live: None }
+                        Outcome { scenario, client, skipped: None, wrong, log: None, live: None, bare: None }
                     });
                     outcomes.lock().expect("nobody panics holding it").push(outcome);
                 }
@@ -148,6 +151,7 @@ fn play_one(lab: &Lab, scenario: &'static Scenario, client: &GoClient) -> Outcom
         wrong: None,
         log: None,
         live: None,
+        bare: None,
     };
     if outcome.skipped.is_some() {
         return outcome;
@@ -161,8 +165,13 @@ fn play_one(lab: &Lab, scenario: &'static Scenario, client: &GoClient) -> Outcom
     }
     if outcome.wrong.is_none() {
         record::log(scenario, &case, &text);
+    }
+    if outcome.wrong.is_none() && !record::recording() {
         outcome.log = doctor::by_log(scenario, &case, &run.text);
-        outcome.live = doctor::on_the_spot(scenario, &case);
+        outcome.live = doctor::by_run(scenario, &case);
+        if settings::long() {
+            outcome.bare = doctor::on_the_spot(scenario, &case);
+        }
     }
     outcome
 }

@@ -17,7 +17,8 @@ fn corpus() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../larder-doctor/tests/corpus"))
 }
 
-fn recording() -> bool {
+/// Reports whether this run is for the record; nobody asks the doctor then.
+pub(crate) fn recording() -> bool {
     settings::machine("LARDER_RECORD").is_some_and(|value| value != "0")
 }
 
