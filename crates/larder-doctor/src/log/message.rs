@@ -179,6 +179,38 @@ fn without_url(text: &str) -> bool {
     text.contains("@v") && !text.contains("://") && !text.contains("dial ")
 }
 
+/// Reports whether an error of the network has nothing to do with modules, as far as can be seen.
+pub(super) fn is_loose(symptom: &Symptom) -> bool {
+    const MODULES: &[&str] = &[
+        "@v",
+        "@latest",
+        "@upgrade",
+        "go-get=1",
+        "import path",
+        "/sumdb/",
+        "/lookup/",
+        "verifying ",
+        "proxyconnect",
+        "go.mod",
+        "toolchain",
+        "fetch_repo",
+        "missing go.sum",
+    ];
+    let of_network = !matches!(
+        symptom.trouble,
+        Trouble::Said
+            | Trouble::Command { .. }
+            | Trouble::BadZip { .. }
+            | Trouble::FileTrouble { .. }
+            | Trouble::Mismatch { .. }
+            | Trouble::OtherVersion { .. }
+    );
+    of_network
+        && symptom.module.is_none()
+        && !symptom.text.starts_with("go")
+        && !MODULES.iter().any(|word| symptom.text.contains(word))
+}
+
 /// What is said about a request.
 fn of_call(call: &Call<'_>) -> Option<Trouble> {
     let tail = call.tail;

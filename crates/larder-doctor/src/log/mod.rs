@@ -89,6 +89,8 @@ struct Collected {
     facts: LogFacts,
     known: HashSet<String>,
     sure_of_client: u8,
+    /// Errors of the network that nothing connects with modules: other programs have them, too.
+    loose: Vec<Symptom>,
     /// Modules whose download the log tells of, and so not the main module.
     downloaded: HashSet<String>,
 }
@@ -103,7 +105,9 @@ impl Collected {
     fn add(&mut self, found: Understood) {
         let symptom = found.symptom;
         if found.score == 0 {
+            let quiet = ["go: warning: ", "go: to ", "go: note: "];
             if symptom.text.starts_with("go: ")
+                && !quiet.iter().any(|start| symptom.text.starts_with(start))
                 && self.facts.unexplained.len() < RIDDLES
                 && !self.facts.unexplained.contains(&symptom.text)
             {
@@ -112,12 +116,22 @@ impl Collected {
             return;
         }
         if self.facts.symptoms.len() < SYMPTOMS && self.known.insert(identity(&symptom)) {
-            self.facts.symptoms.push(symptom);
+            if message::is_loose(&symptom) {
+                if self.loose.len() < RIDDLES && !symptom.text.contains("_test.go:") {
+                    self.loose.push(symptom);
+                }
+            } else {
+                self.facts.symptoms.push(symptom);
+            }
         }
     }
 
     /// Takes the main module out of the chains of imports: it is nobody's dependency.
     fn without_main(mut self) -> LogFacts {
+        if self.facts.symptoms.is_empty() {
+            // Somebody pasted no more than the end of a line, perhaps.
+            self.facts.symptoms = std::mem::take(&mut self.loose);
+        }
         let downloaded = |path: &str| {
             path.match_indices('/')
                 .map(|(at, _)| &path[..at])

@@ -343,3 +343,17 @@ fn nothing_that_is_cut_or_broken_makes_the_reader_panic() {
         }
     }
 }
+
+#[test]
+fn what_other_programs_say_is_no_failure_of_modules() {
+    let others = "docker: Error response from daemon: Get \"https://registry.example.com/v2/\": dial tcp: lookup registry.example.com: no such host.\n2026/01/01 12:00:00 db: dial tcp 127.0.0.1:5432: connect: connection refused\n    server_test.go:12: got \"dial tcp 127.0.0.1:1: connect: connection refused\", as wanted\nnpm warn deprecated left@1.0.0: use right instead\ncp: cannot stat 'x': No such file or directory\nmain.c:3:1: error: expected ';'\nE   requests.exceptions.ConnectionError: connection refused\n";
+    let module = "go: example.com/m@v1.0.0: reading https://proxy.example.com/example.com/m/@v/v1.0.0.info: 403 Forbidden\n";
+    assert_eq!(one(&format!("{others}{module}")).trouble, Trouble::Status { code: 403 });
+    assert_eq!(
+        one("t\": dial tcp: lookup p.example.com: no such host").trouble,
+        no_such_host("p.example.com", None)
+    );
+    let healthy = "go: downloading example.com/m v1.0.0\ngo: added example.com/m v1.0.0\ngo: upgraded example.com/n v1.0.0 => v1.1.0\ngo: warning: \"./...\" matched no packages\n=== RUN   TestPermissionDenied\n--- PASS: TestPermissionDenied (0.00s)\n    x_test.go:9: dial tcp 127.0.0.1:1: connect: connection refused\nok  \texample.com/app\t0.1s\nSuccessfully built 0123456789ab\n";
+    let facts = read(healthy.as_bytes()).expect("memory can be read");
+    assert!(facts.symptoms.is_empty() && facts.unexplained.is_empty(), "{facts:#?}");
+}
