@@ -233,6 +233,8 @@ impl Trouble {
             ),
             Self::NotTls { http: true } => "http: server gave HTTP response to HTTPS client".to_owned(),
             Self::NotTls { http: false } => "tls: first record does not look like a TLS handshake".to_owned(),
+            // Go refuses by itself, before it connects.
+            Self::ForwardProxy { inner } if matches!(**inner, Self::BadAnswer { .. }) => inner.words(),
             Self::ForwardProxy { inner } => format!("proxyconnect tcp: {}", inner.words()),
             Self::ConnectDenied { text, .. } => text.clone(),
             Self::Stalled { seconds, received } => {

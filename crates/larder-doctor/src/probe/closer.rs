@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
@@ -25,29 +24,6 @@ const MOST: Duration = Duration::from_secs(2);
 const NEUTRAL_NAME: &str = "www.example.com";
 /// No certificate is larger.
 const MOST_CERTIFICATE: u64 = 64 << 10;
-
-/// Opens a connection to each target, all at once, and looks closer at those that fail.
-pub async fn hosts(
-    network: &std::sync::Arc<Network>,
-    targets: Vec<Target>,
-    deadline: Instant,
-) -> Vec<HostProbe> {
-    let mut running = JoinSet::new();
-    for (place, target) in targets.into_iter().enumerate() {
-        let network = std::sync::Arc::clone(network);
-        running.spawn(async move {
-            let mut probe = open(&network, &target, deadline).await.probe;
-            look_closer(&network, &mut probe, deadline).await;
-            (place, probe)
-        });
-    }
-    let mut probes: Vec<(usize, HostProbe)> = Vec::new();
-    while let Some(Ok(done)) = running.join_next().await {
-        probes.push(done);
-    }
-    probes.sort_by_key(|(place, _)| *place);
-    probes.into_iter().map(|(_, probe)| probe).collect()
-}
 
 /// Asks what tells the causes of this failure apart, and adds the answers to the probe.
 pub async fn look_closer(network: &Network, probe: &mut HostProbe, deadline: Instant) {

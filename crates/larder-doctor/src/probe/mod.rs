@@ -26,7 +26,7 @@ mod walk;
 mod wire;
 mod words;
 
-pub use closer::{hosts, look_closer, offset};
+pub use closer::{look_closer, offset};
 pub use open::{Network, Opened, Target, Wire, open};
 pub use walk::{Budget, Errand, Walked, walk};
 pub use wire::{Heard, Io};
@@ -182,6 +182,8 @@ pub struct TlsProbe {
     pub complete_with_issuer: Option<bool>,
     /// How many certificate authorities are known here.
     pub authorities: Option<usize>,
+    /// Places of certificate authorities that the environment names and that can't be read.
+    pub unreadable_authorities: Vec<String>,
     /// Whether the peer asked for a client certificate.
     pub asks_client_certificate: bool,
     /// How long it took.

@@ -11,7 +11,7 @@ use super::tls::{self, Authorities, Greeting};
 use super::wire::{Heard, Io, Listening};
 use super::{HostProbe, forward_proxy, tcp};
 use crate::System;
-use crate::symptom::{Source, Stage, Symptom, Trouble};
+use crate::symptom::Trouble;
 
 /// How this machine reaches others, read once for all connections.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Network {
     pub authorities: Authorities,
     /// Who stands between.
     pub forward_proxy: ForwardProxy,
+    /// Whether this is a CGI program, where a client's header could set `HTTP_PROXY`: Go refuses to use it there.
+    is_cgi: bool,
     now: SystemTime,
     begun: Instant,
 }
@@ -42,6 +44,7 @@ impl Network {
             resolver: ResolverConfig::read(system),
             authorities: Authorities::read(system),
             forward_proxy: ForwardProxy::new(&settings),
+            is_cgi: system.variable("REQUEST_METHOD").is_some(),
             now: system.now,
             begun: Instant::now(),
         }
@@ -148,33 +151,6 @@ impl Wire {
     }
 }
 
-impl HostProbe {
-    /// Returns what went wrong as a symptom at a URL, as the reader of logs would have it.
-    #[must_use]
-    pub fn symptom(&self, stage: Stage, url: &str) -> Option<Symptom> {
-        let trouble = self.trouble.clone()?;
-        let name = match trouble.innermost() {
-            Trouble::NoSuchHost { .. }
-            | Trouble::ResolverError { .. }
-            | Trouble::ResolverTimeout { .. }
-            | Trouble::ResolverUnreachable { .. } => "dns",
-            Trouble::Unroutable { .. } | Trouble::ConnectTimeout { .. } | Trouble::ConnectRefused { .. } => {
-                "tcp"
-            }
-            Trouble::ConnectDenied { .. } => "forward proxy",
-            _ => "tls",
-        };
-        Some(Symptom {
-            source: Source::Probe { name: name.to_owned() },
-            stage,
-            url: Some(url.to_owned()),
-            text: trouble.words(),
-            trouble,
-            ..Symptom::default()
-        })
-    }
-}
-
 /// Opens a connection as the go command would, and tells what each layer did.
 pub async fn open(network: &Network, target: &Target, deadline: Instant) -> Opened {
     let mut probe = HostProbe {
@@ -187,6 +163,7 @@ pub async fn open(network: &Network, target: &Target, deadline: Instant) -> Open
     let via = target.url().and_then(|url| network.forward_proxy.for_url(&url).cloned());
     let opened = match &via {
         None => straight(network, target, &mut probe, deadline).await,
+        Some(_) if network.is_cgi && target.scheme == "http" => Err(refused_in_cgi()),
         Some(proxy) => {
             probe.forward_proxy = Some(without_login(proxy));
             through(network, target, proxy, &mut probe, deadline).await
@@ -199,6 +176,12 @@ pub async fn open(network: &Network, target: &Target, deadline: Instant) -> Open
             Opened { probe, wire: None }
         }
     }
+}
+
+/// Go's own refusal.
+fn refused_in_cgi() -> Trouble {
+    let text = "refusing to use HTTP_PROXY value in CGI environment".to_owned();
+    Trouble::ForwardProxy { inner: Box::new(Trouble::BadAnswer { text }) }
 }
 
 fn without_login(proxy: &Url) -> String {

@@ -12,10 +12,8 @@ const DNS_PORT: u16 = 53;
 /// What decides how names are looked up.
 #[derive(Clone, Debug)]
 pub struct ResolverConfig {
-    /// The name servers, in order.
+    /// The name servers, in order; this machine where resolv.conf names none.
     pub servers: Vec<SocketAddr>,
-    /// Whether resolv.conf names them; without any, Go asks this machine.
-    pub servers_configured: bool,
     /// Search domains, without dots at the ends.
     pub search: Vec<String>,
     /// A name with as many dots is tried as it is before the search domains.
@@ -47,7 +45,6 @@ impl ResolverConfig {
     pub fn parse(resolv_conf: &str, hosts: &str) -> Self {
         let mut config = Self {
             servers: Vec::new(),
-            servers_configured: true,
             search: Vec::new(),
             ndots: 1,
             timeout: Duration::from_secs(5),
@@ -69,7 +66,6 @@ impl ResolverConfig {
             }
         }
         if config.servers.is_empty() {
-            config.servers_configured = false;
             config.servers = vec![
                 SocketAddr::from((Ipv4Addr::LOCALHOST, DNS_PORT)),
                 SocketAddr::from((Ipv6Addr::LOCALHOST, DNS_PORT)),
@@ -170,7 +166,7 @@ mod tests {
     #[test]
     fn without_servers_this_machine_is_asked() {
         let config = ResolverConfig::parse("", "");
-        assert!(!config.servers_configured);
+        assert_eq!(config.servers[0].to_string(), "127.0.0.1:53");
         assert_eq!(config.servers[1].to_string(), "[::1]:53");
     }
 

@@ -57,7 +57,11 @@ pub(crate) async fn shake_hands(
     deadline: Instant,
 ) -> Shaken {
     let begun = Instant::now();
-    let mut probe = TlsProbe { authorities: Some(authorities.count()), ..TlsProbe::default() };
+    let mut probe = TlsProbe {
+        authorities: Some(authorities.count()),
+        unreadable_authorities: authorities.unreadable.clone(),
+        ..TlsProbe::default()
+    };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let seen = Arc::new(Mutex::new(Seen::default()));
     let chain = Vec::new();

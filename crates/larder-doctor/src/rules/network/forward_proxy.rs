@@ -94,7 +94,7 @@ pub(super) fn dead(facts: &Facts) -> Vec<Match> {
             Trouble::NotInValidity { .. } | Trouble::CommonNameOnly | Trouble::SocketDenied { .. } => {
                 return None;
             }
-            Trouble::TooManyFiles { .. } => return None,
+            Trouble::TooManyFiles { .. } | Trouble::BadAnswer { .. } => return None,
             Trouble::NoSuchHost { .. } => (0.93, "its name has no address"),
             Trouble::ResolverError { .. }
             | Trouble::ResolverTimeout { .. }

@@ -292,6 +292,15 @@ pub(super) fn no_authorities(facts: &Facts) -> Vec<Match> {
                 .not(CauseId("N10"), "no authority is known at all, so none can be missing")
                 .not(CauseId("N12"), "no chain could be trusted here");
         }
+        let unreadable =
+            sight.probe.and_then(|probe| probe.tls.as_ref()).map(|tls| &tls.unreadable_authorities);
+        for place in unreadable.into_iter().flatten() {
+            found = found.because(Evidence::new(
+                "place named in the environment",
+                format!("{place} can't be read"),
+                "SSL_CERT_FILE, SSL_CERT_DIR",
+            ));
+        }
         Some(found)
     };
     sights(facts).filter_map(one).collect()
