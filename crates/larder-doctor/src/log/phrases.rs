@@ -155,6 +155,7 @@ pub(super) static PHRASES: &[(&str, Stage)] = &[
     ("cannot find module for path", Stage::Resolution),
     ("module providing package", Stage::Resolution),
     ("missing module line", Stage::Resolution),
+    ("parsing go.mod: go.mod:", Stage::Resolution),
     ("ambiguous import", Stage::Resolution),
     ("case-insensitive import collision", Stage::Resolution),
     ("missing module declaration", Stage::Resolution),

@@ -86,7 +86,7 @@ fn of_line(facts: &Facts, problem: &FileProblem) -> Option<Match> {
         .verdict(if breaks || lost { Verdict::Fail } else { Verdict::Warn })
         .sure(match (breaks, lost) {
             (true, _) => 0.975,
-            (_, true) => 0.95,
+            (_, true) => 0.97,
             _ => 0.7,
         })
         .with("name", *name)
@@ -152,7 +152,11 @@ pub(super) fn distribution_defaults(facts: &Facts) -> Vec<Match> {
     let empty = ["GOPROXY list is not the empty string", "missing GOSUMDB"];
     let said: Vec<usize> = facts
         .symptoms()
-        .filter(|(_, symptom)| empty.iter().any(|words| symptom.says(words)))
+        .filter(|(_, symptom)| {
+            // What probes meet under assumed defaults is no cause here: go itself asks nobody.
+            empty.iter().any(|words| symptom.says(words))
+                || (lacks_go_env(facts) && is_about_routing(symptom))
+        })
         .map(|(index, _)| index)
         .collect();
     let both = empty.iter().all(|words| facts.symptoms.iter().any(|symptom| symptom.says(words)));

@@ -2,7 +2,7 @@
 
 use super::intent::{known, shown};
 use crate::Facts;
-use crate::finding::{CauseId, Evidence, Match, Verdict};
+use crate::finding::{CauseId, Evidence, Match};
 use crate::rules::sayings::said;
 use crate::symptom::Symptom;
 
@@ -27,16 +27,13 @@ pub(super) fn module_mode(facts: &Facts) -> Vec<Match> {
         let sure = match setting.value {
             "" | "on" => None,
             "auto" => (!found.is_empty()).then_some(0.6),
-            "off" => (!facts.symptoms.is_empty()).then_some(0.7),
+            "off" => (setting.origin.is_some() || !facts.symptoms.is_empty()).then_some(0.92),
             _ => setting.origin.is_some().then_some(0.97),
         };
         found = found.into_iter().map(|one| one.because(setting.evidence())).collect();
         if let Some(sure) = sure {
-            let verdict =
-                if setting.value == "off" && found.is_empty() { Verdict::Warn } else { Verdict::Fail };
             found.push(
                 Match::of(CauseId("F07"), "")
-                    .verdict(verdict)
                     .sure(sure)
                     .with("value", setting.value)
                     .because(setting.evidence()),
@@ -170,7 +167,25 @@ pub(super) fn no_module_here(facts: &Facts) -> Vec<Match> {
         found = found.into_iter().map(|one| one.because(evidence.clone())).collect();
     }
     found.retain(|one| one.confidence > 0.5);
+    found.extend(ignored_go_mod(facts));
     found.into_iter().map(|one| Match { about: String::new(), ..one }).collect()
+}
+
+/// A go.mod where go does not look for one: in the root of the temporary folder, or of `GOPATH`.
+fn ignored_go_mod(facts: &Facts) -> Option<Match> {
+    let project = facts.project.as_ref()?;
+    let go_path = facts.settings.as_ref().map(|settings| settings.value("GOPATH")).unwrap_or_default();
+    let in_go_path = project
+        .go_mod
+        .as_deref()
+        .filter(|path| !go_path.is_empty() && path.strip_suffix("/go.mod") == go_path.split(':').next());
+    let (path, place) = match (&project.ignored_go_mod, in_go_path) {
+        (Some(path), _) if project.go_mod.is_none() => (path.as_str(), "the root of the temporary folder"),
+        (_, Some(path)) => (path, "GOPATH itself"),
+        _ => return None,
+    };
+    let evidence = Evidence::new("go.mod", format!("{path} lies in {place}: go ignores it"), "project");
+    Some(Match::of(CauseId("F12"), "").sure(0.93).with("path", path).because(evidence))
 }
 
 /// go.mod can't be read.
@@ -185,6 +200,12 @@ pub(super) fn unparsable(facts: &Facts) -> Vec<Match> {
         ],
     );
     found.retain(|one| one.explains.iter().all(|index| is_of_this_project(&facts.symptoms[*index])));
+    let of_dependencies = said(facts, "F16", &[("parsing go.mod: go.mod:{line}: {problem}", 0.9)]);
+    found.extend(
+        of_dependencies
+            .into_iter()
+            .filter(|one| one.explains.iter().all(|index| !facts.symptoms[*index].says("should be v"))),
+    );
     // The go.mod of a dependency.
     found.extend(
         said(facts, "F16", &[("parsing go.mod: go.mod:{line}: {problem}", 0.85)])

@@ -1,5 +1,6 @@
 //! Forward proxies that are set and not used, or used and not meant.
 
+use larder_module::goproxy::{Entry, ProxyList};
 use larder_upstream::{ForwardProxy, ForwardProxySettings};
 use url::Url;
 
@@ -12,6 +13,7 @@ use crate::symptom::{Symptom, Trouble};
 /// A forward proxy is set in a way that Go does not look at.
 pub(super) fn not_applied(facts: &Facts) -> Vec<Match> {
     let mut found = said(facts, "N24", &[("refusing to use HTTP_PROXY value in CGI environment", 0.97)]);
+    found.extend(in_cgi(facts));
     if proxy_variable(facts, ["HTTPS_PROXY", "https_proxy"]).is_none() {
         let other = proxy_variable(facts, ["ALL_PROXY", "all_proxy"])
             .or_else(|| proxy_variable(facts, ["HTTP_PROXY", "http_proxy"]));
@@ -20,6 +22,31 @@ pub(super) fn not_applied(facts: &Facts) -> Vec<Match> {
         }
     }
     found
+}
+
+/// `REQUEST_METHOD` makes Go refuse `HTTP_PROXY`, and with it every request to an `http://` proxy.
+fn in_cgi(facts: &Facts) -> Option<Match> {
+    let settings = facts.settings.as_ref()?;
+    let has = |name: &str| settings.network.proxy_variables.iter().find(|(known, _)| known == name);
+    let (_, method) = has("REQUEST_METHOD")?;
+    let (name, value) = has("HTTP_PROXY").or_else(|| has("http_proxy"))?;
+    let list = ProxyList::parse(settings.value("GOPROXY")).ok()?;
+    let host = list.entries().iter().find_map(|one| match &one.entry {
+        Entry::Url(url) if url.starts_with("http://") => Url::parse(url).ok()?.host_str().map(str::to_owned),
+        _ => None,
+    })?;
+    if is_loopback(&host) {
+        return None;
+    }
+    Some(
+        Match::of(CauseId("N24"), &host)
+            .sure(0.97)
+            .with("name", name)
+            .with("instead", "HTTPS_PROXY")
+            .with("host", &host)
+            .because(Evidence::new("REQUEST_METHOD", method, "environment"))
+            .because(Evidence::new(name, crate::settings::without_login(value), "environment")),
+    )
 }
 
 fn ignored(index: usize, symptom: &Symptom, other: &Known<'_>) -> Option<Match> {

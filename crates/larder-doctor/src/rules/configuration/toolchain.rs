@@ -32,6 +32,7 @@ pub(super) fn unavailable(facts: &Facts) -> Vec<Match> {
             found.extend(match_of(index, symptom, "F13", &[("download {toolchain}: ", 0.93), ("", 0.9)]));
         }
     }
+    found.extend(invalid_setting(facts));
     let wanted = facts
         .project
         .as_ref()
@@ -53,6 +54,21 @@ pub(super) fn unavailable(facts: &Facts) -> Vec<Match> {
             Match { about, ..one }
         })
         .collect()
+}
+
+/// `GOTOOLCHAIN` is `local`, `auto`, `path`, or a version's name with one of two suffixes.
+fn invalid_setting(facts: &Facts) -> Option<Match> {
+    let setting = known(facts, "GOTOOLCHAIN").filter(|setting| setting.origin.is_some())?;
+    facts.go.filter(|go| go.switches_toolchains())?;
+    let (base, suffix) =
+        setting.value.split_once('+').map_or((setting.value, ""), |(base, suffix)| (base, suffix));
+    let named = matches!(base, "" | "local") || base.starts_with("go1") || base.contains("-go1");
+    let alone = matches!(base, "auto" | "path") && suffix.is_empty();
+    if alone || (named && matches!(suffix, "" | "auto" | "path")) {
+        return None;
+    }
+    let one = Match::of(CauseId("F13"), setting.value).sure(0.96).with("toolchain", setting.value);
+    Some(one.because(setting.evidence()))
 }
 
 /// Toolchains are checked with the checksum database even where modules are not.

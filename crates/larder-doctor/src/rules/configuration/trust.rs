@@ -4,7 +4,7 @@ use larder_module::govcs::Govcs;
 
 use super::intent::{is_certificate, known, line_problem};
 use crate::Facts;
-use crate::explain::Database;
+use crate::explain::{self, Database, Decision, Route, Whom};
 use crate::finding::{CauseId, Evidence, Match};
 use crate::rules::sayings::said;
 use crate::symptom::Stage;
@@ -105,5 +105,33 @@ pub(super) fn version_control_refused(facts: &Facts) -> Vec<Match> {
             found.push(one.because(setting.evidence()));
         }
     }
+    found.extend(refused_route(facts));
     found.into_iter().map(|one| Match { about: "GOVCS".to_owned(), ..one }).collect()
+}
+
+/// The module that is asked about goes to its repository only, and `GOVCS` lets nobody fetch it from there.
+fn refused_route(facts: &Facts) -> Option<Match> {
+    let subject = facts.subject.as_ref()?;
+    let explanation = explain::explain(facts, &subject.module, subject.version.as_deref());
+    let Route::Asked { stations, path } = &explanation.route else { return None };
+    if stations.first().is_none_or(|station| station.whom != Whom::Direct) {
+        return None;
+    }
+    let step =
+        explanation.steps.iter().find(|step| matches!(step.decision, Decision::VersionControl { .. }))?;
+    let Decision::VersionControl { rule, private, system, allowed: false } = &step.decision else {
+        return None;
+    };
+    Some(
+        Match::of(CauseId("G11"), "")
+            .sure(0.95)
+            .with("path", path)
+            .with("system", system.as_deref().unwrap_or("git"))
+            .with("kind", if *private { "private" } else { "public" })
+            .because(Evidence::new(
+                "GOVCS",
+                format!("rule {rule}"),
+                facts.settings.as_ref()?.origin("GOVCS"),
+            )),
+    )
 }
