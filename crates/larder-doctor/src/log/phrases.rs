@@ -107,6 +107,8 @@ pub(super) static PHRASES: &[(&str, Stage)] = &[
     ("server misbehavior detected", Stage::Verification),
     ("malformed record data", Stage::Verification),
     ("no verifiable signatures", Stage::Verification),
+    ("invalid signature for key", Stage::Verification),
+    ("inconsistent tile", Stage::Verification),
     ("reading tree note", Stage::Verification),
     ("invalid verifier", Stage::Verification),
     ("SECURITY ERROR", Stage::Verification),

@@ -235,7 +235,8 @@ mod tests {
     fn the_answer_that_counts() {
         use Outcome::{Absent, Failed, Has};
         use Part::{Decides, NotReached, Passes};
-        let table: &[(&[(Outcome, bool)], &[Part])] = &[
+        type Line = (&'static [(Outcome, bool)], &'static [Part]);
+        let table: &[Line] = &[
             (&[(Has, false), (Has, false)], &[Decides, NotReached]),
             (&[(Absent, false), (Has, false)], &[Passes, Decides]),
             (&[(Failed, false), (Has, false)], &[Decides, NotReached]),

@@ -29,9 +29,8 @@ pub(super) async fn compare(client: &Client, plan: &Plan, requests: &[RequestPro
             .filter(|probe| probe.entry == Some(at) && probe.part != Part::NotReached && is_failure(probe))
             .collect();
         for probe in failed.iter().filter(|probe| looks_filtered(probe)).take(1) {
-            asks.extend([BROWSER].into_iter().chain(AGENTS).filter_map(|agent| {
-                (agent != probe.agent).then(|| (at, again(probe, hop), Some(agent), probe.endpoint))
-            }));
+            let others = [BROWSER].into_iter().chain(AGENTS).filter(|agent| *agent != probe.agent);
+            asks.extend(others.map(|agent| (at, again(probe, hop), Some(agent), probe.endpoint)));
         }
         for probe in failed.iter().filter(|probe| is_absent(probe) && probe.url.contains("%21")).take(1) {
             let url = again(probe, hop).and_then(|url| Url::parse(&url.as_str().replace("%21", "!")).ok());

@@ -170,9 +170,8 @@ impl Client {
             let status = response.status();
             answer.probe.status = Some(status.as_u16());
             answer.probe.headers = telling(response.headers());
-            let next = match next_hop(&url, status.as_u16(), response.headers()) {
-                Some(next) => next,
-                None => return self.read_body(response, ask.limit, answer).await,
+            let Some(next) = next_hop(&url, status.as_u16(), response.headers()) else {
+                return self.read_body(response, ask.limit, answer).await;
             };
             answer.probe.hops.push(printable(&next));
             check_hop(&ask.url, &next, answer.probe.hops.len())?;

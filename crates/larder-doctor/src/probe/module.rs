@@ -53,9 +53,9 @@ impl ModuleWalk<'_> {
             let is_there = above.facts.requests.iter().any(|probe| {
                 probe.endpoint == Endpoint::Mod && probe.part == Part::Decides && probe.status == Some(200)
             });
-            walked.facts.requests.extend(above.facts.requests);
             if is_there {
                 // What is wrong there is what the go command says.
+                walked.facts.requests.extend(above.facts.requests);
                 walked.symptoms = above.symptoms;
                 break;
             }
@@ -108,16 +108,11 @@ impl ModuleWalk<'_> {
         walked
     }
 
+    /// Reports whether entries are asked one after the other, as far as the go command goes.
     fn is_careful(&self, path: &str) -> bool {
-        let insides = self.plan.entries.iter().filter(|hop| hop.is_inside()).count();
-        let outsides = self.plan.entries.iter().filter(|hop| matches!(hop.whom, Whom::Web(_))).count()
-            - self
-                .plan
-                .entries
-                .iter()
-                .filter(|hop| matches!(hop.whom, Whom::Web(_)) && hop.is_inside())
-                .count();
-        self.plan.is_private(path) || (insides > 0 && outsides > 0)
+        let mut places = self.proxies().map(|(_, hop)| hop.is_inside());
+        let first = places.next();
+        self.plan.is_private(path) || places.any(|place| Some(place) != first)
     }
 
     /// Returns the entries that are proxies or trees, with their numbers.
@@ -186,12 +181,18 @@ impl ModuleWalk<'_> {
                 if probe.part != Part::Compares {
                     probe.part = part;
                 }
-                let is_empty_list = choice.outcome == Outcome::Failed && Outcome::of(&probe) == Outcome::Has;
+                // An empty list and no @latest is "no matching versions" to the go command, whatever is wrong with either.
+                let is_silent = choice.outcome == Outcome::Failed
+                    && match probe.endpoint {
+                        Endpoint::List => Outcome::of(&probe) == Outcome::Has,
+                        Endpoint::Latest => Outcome::of(&probe) == Outcome::Absent,
+                        _ => false,
+                    };
                 if part == Part::Decides
                     && probe.part != Part::Compares
                     && failed.is_none()
                     && choice.outcome != Outcome::Has
-                    && !is_empty_list
+                    && !is_silent
                 {
                     failed = probe.trouble.clone().map(|trouble| {
                         let text = format!("module {path}: {}", words(&probe.url, &trouble));

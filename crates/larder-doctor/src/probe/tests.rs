@@ -195,7 +195,7 @@ async fn databases_that_fail_are_told_apart() {
         let walked =
             walked(&[("GOPROXY", upstream.url()), ("GOSUMDB", &key)], Some((MODULE, Some("v1.0.0")))).await;
         let texts: Vec<&str> = walked.symptoms.iter().map(|symptom| symptom.text.as_str()).collect();
-        assert_eq!(texts.iter().all(|text| text.contains(expected)), true, "{texts:?}");
+        assert!(texts.iter().all(|text| text.contains(expected)), "{texts:?}");
         assert_eq!(texts.is_empty(), expected.is_empty());
     }
     let wrong = FakeSumdb::new("sum.example.com", 2).verifier_key();

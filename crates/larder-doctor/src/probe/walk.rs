@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::chain::{Plan, Whom};
 use super::compare::compare;
 use super::dial::Dialer;
-use super::http::{Ask, Client, printable};
+use super::http::{Ask, Client, printable, shown};
 use super::login::Logins;
 use super::module::{ModuleWalk, SAMPLE, SAMPLE_VERSION};
 use super::sumdb::{Database, LookUp, Looked};
@@ -217,12 +217,38 @@ async fn ask_larders(
         if let Some(version) = version {
             url.query_pairs_mut().append_pair("version", version);
         }
-        let shown = printable(base);
+        let name = printable(base);
         let role = format!("GOPROXY entry {}", at + 1);
         let answer = client.ask(&Ask { role, url, agent: None, limit: 16 << 10 }).await;
-        (answer.probe.status == Some(200)).then_some((shown, answer.probe.body))
+        (answer.probe.status == Some(200)).then(|| (name, explained(&answer.body)))
     });
     join_all(asks).await.into_iter().flatten().collect()
+}
+
+/// Puts a Larder's explanation into a line; what can't be read is shown as it is.
+fn explained(body: &[u8]) -> String {
+    let Ok(page) = serde_json::from_slice::<serde_json::Value>(body) else { return shown(body) };
+    let texts = |values: &serde_json::Value, name: &str| -> Vec<String> {
+        let values = values.as_array().map(Vec::as_slice).unwrap_or_default();
+        let text = |value: &serde_json::Value| {
+            let inner = if name.is_empty() { value } else { &value[name] };
+            inner.as_str().map(|text| shown(text.as_bytes()))
+        };
+        values.iter().filter_map(text).collect()
+    };
+    let mut parts = Vec::new();
+    if let Some(route) = page["route"]["name"].as_str() {
+        parts.push(format!("route {}", shown(route.as_bytes())));
+    }
+    let chain = texts(&page["chain"], "upstream");
+    if !chain.is_empty() {
+        parts.push(format!("asks {}", chain.join(", ")));
+    }
+    if let Some(stored) = page["stored_versions"].as_u64() {
+        parts.push(format!("{stored} versions stored"));
+    }
+    parts.extend(texts(&page["causes"], "").into_iter().take(3));
+    parts.join("; ")
 }
 
 /// Compares our clock with the `Date` of fresh answers, one a host.
@@ -243,4 +269,19 @@ fn clock_offsets(requests: &[RequestProbe], client: &Client) -> Vec<(String, i64
         }
     }
     offsets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explained;
+
+    #[test]
+    fn a_larder_is_quoted_in_a_line() {
+        let page = br#"{"module":"example.com/a","route":{"name":"others"},"chain":[{"upstream":"proxy.example.com"}],
+            "stored_versions":2,"causes":["asked 40 s ago: proxy.example.com: timed out"]}"#;
+        let expected = "route others; asks proxy.example.com; 2 versions stored; asked 40 s ago: proxy.example.com: timed out";
+        assert_eq!(explained(page), expected);
+        assert_eq!(explained(b"not \x1b[31mJSON"), "not  [31mJSON");
+        assert_eq!(explained(b"[]"), "");
+    }
 }

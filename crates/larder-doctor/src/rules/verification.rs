@@ -174,6 +174,7 @@ fn garbage(facts: &Facts) -> Vec<Match> {
     const WORDS: &[&str] = &[
         "malformed record data",
         "no verifiable signatures",
+        "invalid signature for key",
         "malformed note",
         "malformed tree note",
         "invalid note",
@@ -184,7 +185,9 @@ fn garbage(facts: &Facts) -> Vec<Match> {
         .filter_map(|(index, symptom)| {
             let words = WORDS.iter().find(|words| symptom.says(words))?;
             let what = match *words {
-                "no verifiable signatures" => "is signed with another key than the one this machine knows",
+                "no verifiable signatures" | "invalid signature for key" => {
+                    "is signed with another key than the one this machine knows"
+                }
                 _ => "is no record of a checksum database",
             };
             Some(of(facts, "V08", 0.95, index, symptom).with("what", what))
@@ -194,11 +197,11 @@ fn garbage(facts: &Facts) -> Vec<Match> {
 
 /// V09: two trees under one key.
 fn misbehaves(facts: &Facts) -> Vec<Match> {
+    const WORDS: &[&str] =
+        &["server misbehavior detected", "inconsistent tree", "downloaded inconsistent tile"];
     facts
         .symptoms()
-        .filter(|(_, symptom)| {
-            symptom.says("server misbehavior detected") || symptom.says("inconsistent tree")
-        })
+        .filter(|(_, symptom)| WORDS.iter().any(|words| symptom.says(words)))
         .map(|(index, symptom)| of(facts, "V09", 0.98, index, symptom))
         .collect()
 }
