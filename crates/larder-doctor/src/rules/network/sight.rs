@@ -92,7 +92,7 @@ impl<'a> Sight<'a> {
             Trouble::Unroutable { address, .. }
             | Trouble::ConnectTimeout { address }
             | Trouble::ConnectRefused { address } => Some(address.clone()).filter(|text| !text.is_empty()),
-            Trouble::Reset { address, .. } => address.clone(),
+            Trouble::Reset { address: Some(address), .. } => Some(address.clone()),
             _ => self.probe.and_then(|probe| probe.tcp.first()).map(|tried| tried.address.to_string()),
         }
     }
