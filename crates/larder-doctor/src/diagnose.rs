@@ -23,7 +23,7 @@ const MOST_EVIDENCE: usize = 12;
 pub fn diagnose(facts: &Facts, language: Language) -> Report {
     let catalogue = Catalogue::of(language);
     let matches = joined(rules::all().flat_map(|rule| (rule.decide)(facts)).collect());
-    let (mut matches, mut ruled_out) = roots_only(matches);
+    let (mut matches, mut ruled_out) = roots_only(matches, language);
     rank(&mut matches);
     for found in &matches {
         for (id, why) in &found.not {
@@ -116,7 +116,7 @@ fn join(known: &mut Match, mut found: Match) {
 }
 
 /// Drops a find all of whose symptoms are explained by a surer one that is at least as bad.
-fn roots_only(matches: Vec<Match>) -> (Vec<Match>, Vec<RuledOut>) {
+fn roots_only(matches: Vec<Match>, language: Language) -> (Vec<Match>, Vec<RuledOut>) {
     let mut surest: BTreeMap<usize, Vec<(Verdict, f32, CauseId)>> = BTreeMap::new();
     for found in &matches {
         for symptom in &found.explains {
@@ -136,10 +136,11 @@ fn roots_only(matches: Vec<Match>) -> (Vec<Match>, Vec<RuledOut>) {
         match winners.first() {
             Some(Some(winner)) if winners.iter().all(Option::is_some) => {
                 if *winner != found.cause {
-                    ruled_out.push(RuledOut {
-                        id: found.cause,
-                        why: format!("{winner} explains the same words better"),
-                    });
+                    let why = match language {
+                        Language::English => format!("{winner} explains the same words better"),
+                        Language::Chinese => format!("{winner} 能更好地解释同样的现象"),
+                    };
+                    ruled_out.push(RuledOut { id: found.cause, why });
                 }
             }
             _ => kept.push(found),
@@ -219,7 +220,8 @@ mod tests {
 
     #[test]
     fn the_surer_explanation_of_the_same_words_stays_and_the_other_is_ruled_out() {
-        let (kept, ruled_out) = roots_only(vec![found("N10", 0.6, &[0]), found("N12", 0.8, &[0])]);
+        let (kept, ruled_out) =
+            roots_only(vec![found("N10", 0.6, &[0]), found("N12", 0.8, &[0])], Language::English);
         assert_eq!(ids(&kept), ["N12"]);
         assert_eq!(ruled_out[0].id.0, "N10");
     }
@@ -227,7 +229,7 @@ mod tests {
     #[test]
     fn a_surer_piece_of_information_hides_no_failure() {
         let info = found("F05", 0.95, &[0]).verdict(Verdict::Info);
-        let (kept, _) = roots_only(vec![found("P10", 0.6, &[0]), info]);
+        let (kept, _) = roots_only(vec![found("P10", 0.6, &[0]), info], Language::English);
         assert_eq!(kept.len(), 2);
     }
 

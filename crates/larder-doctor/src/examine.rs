@@ -1,7 +1,7 @@
 //! Collecting the facts of one run: settings first, because they decide what all others look at.
 
 use std::io::BufRead;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cache::{self, CacheFacts};
 use crate::probe::{self, Budget, Errand, Walked};
@@ -65,17 +65,31 @@ pub async fn examine(system: &System, look: Look) -> Facts {
     facts
 }
 
+/// How much longer than it should a walk may take before it is left behind.
+const GRACE: Duration = Duration::from_millis(700);
+
+/// A walk keeps its own time; a step of it that doesn't must not hold up the report.
+async fn in_time(errand: &Errand<'_>) -> Walked {
+    let limit = errand.budget.time;
+    tokio::time::timeout(limit + GRACE, probe::walk(errand)).await.unwrap_or_else(|_| {
+        let mut walked = Walked::default();
+        let why = format!("it did not end within {} s", limit.as_secs());
+        walked.facts.skipped.push(Skipped { id: "network".to_owned(), why });
+        walked
+    })
+}
+
 /// Walks as often as was asked for, as long as there is time; what went wrong on any walk counts.
 async fn walks(errand: &Errand<'_>, times: u32) -> (Walked, Vec<Repeated>) {
     let start = Instant::now();
-    let mut walked = probe::walk(errand).await;
+    let mut walked = in_time(errand).await;
     let mut all = vec![walked.facts.clone()];
     for _ in 1..times {
         let left = errand.budget.time.saturating_sub(start.elapsed());
         if left.is_zero() {
             break;
         }
-        let again = probe::walk(&Errand { budget: Budget { time: left, ..errand.budget }, ..*errand }).await;
+        let again = in_time(&Errand { budget: Budget { time: left, ..errand.budget }, ..*errand }).await;
         let is_new = |new: &Symptom| {
             !walked.symptoms.iter().any(|known| known.url == new.url && known.trouble == new.trouble)
         };

@@ -28,7 +28,7 @@ pub(crate) fn words(facts: &Facts, language: Language) -> Vec<String> {
     if let Some(probes) = &facts.probes {
         let (hosts, requests) = (probes.hosts.len(), probes.requests.len());
         lines.push(if english {
-            format!("Network: {hosts} hosts reached, {requests} requests answered as the go command needs")
+            format!("Network: hosts reached: {hosts}, requests answered as the go command needs: {requests}")
         } else {
             format!("网络：{hosts} 个主机可达，{requests} 个请求的回答符合 go 命令的需要")
         });

@@ -32,9 +32,8 @@ impl Symptom {
     /// Returns the host and port that were asked.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
-        let rest = self.url.as_deref()?.split_once("://")?.1;
-        let authority = rest.split(['/', '?', '#']).next()?;
-        Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
+        let rest = crate::redact::behind_login(self.url.as_deref()?.split_once("://")?.1);
+        rest.split(['/', '?', '#']).next()
     }
 
     /// Returns the words for where this was seen: `log line 12`, `probe dns`.

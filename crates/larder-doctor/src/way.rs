@@ -1,7 +1,7 @@
 //! The way of a request drawn as steps, with a mark where it breaks.
 
 use crate::Facts;
-use crate::probe::{HostProbe, ProbeFacts, RequestProbe};
+use crate::probe::{HostProbe, Part, ProbeFacts, RequestProbe};
 use crate::report::{PathStep, StepMark, Way};
 use crate::symptom::{Endpoint, Stage, Symptom, Trouble};
 
@@ -27,7 +27,9 @@ fn measured(probes: &ProbeFacts) -> Vec<Way> {
             let host =
                 host_of(&of.name).and_then(|host| probes.hosts.iter().find(|known| known.host == host));
             let mut steps = host.map(layers).unwrap_or_default();
-            steps.extend(probes.requests.iter().filter(|request| request.entry == Some(entry)).map(answer));
+            let of_entry =
+                |request: &&RequestProbe| request.entry == Some(entry) && request.part != Part::Compares;
+            steps.extend(one_of_each(probes.requests.iter().filter(of_entry).map(answer)));
             Way { to: of.name.clone(), separator: of.separator.clone(), steps: ended(steps) }
         })
         .collect();
@@ -41,13 +43,28 @@ fn measured(probes: &ProbeFacts) -> Vec<Way> {
     ways
 }
 
-/// What stands behind the break was not reached.
-fn ended(mut steps: Vec<PathStep>) -> Vec<PathStep> {
-    if let Some(broken) = steps.iter().position(|step| step.mark == StepMark::Breaks) {
-        for step in &mut steps[broken + 1..] {
-            if step.note.is_empty() {
-                step.mark = StepMark::NotReached;
+/// Several questions of one kind are one step; the one that breaks speaks for them.
+fn one_of_each(answers: impl Iterator<Item = PathStep>) -> Vec<PathStep> {
+    let mut steps: Vec<PathStep> = Vec::new();
+    for answer in answers {
+        match steps.iter_mut().find(|step| step.label == answer.label) {
+            Some(known) if known.mark != StepMark::Breaks && answer.mark == StepMark::Breaks => {
+                *known = answer
             }
+            Some(known) if known.mark == StepMark::NotReached => *known = answer,
+            Some(_) => {}
+            None => steps.push(answer),
+        }
+    }
+    steps
+}
+
+/// What stands behind a connection that breaks was not reached; one answer says nothing about the next.
+fn ended(mut steps: Vec<PathStep>) -> Vec<PathStep> {
+    let is_layer = |step: &PathStep| matches!(step.label.as_str(), "dns" | "tcp" | "connect" | "tls");
+    if let Some(broken) = steps.iter().position(|step| step.mark == StepMark::Breaks && is_layer(step)) {
+        for step in &mut steps[broken + 1..] {
+            (step.mark, step.note) = (StepMark::NotReached, String::new());
         }
     }
     steps
@@ -114,6 +131,9 @@ fn answer(request: &RequestProbe) -> PathStep {
         Some(_) => "sumdb",
         None => file(request.endpoint),
     };
+    if request.part == Part::NotReached {
+        return step(label, StepMark::NotReached, "");
+    }
     match (&request.trouble, request.status) {
         (Some(trouble), status) => step(
             label,

@@ -15,6 +15,12 @@ pub(crate) fn note(text: impl Display) {
     let _closed = writeln!(anstream::stderr(), "{text}");
 }
 
+/// Writes over the terminal's last line, for the person who waits; nothing clears it.
+pub(crate) fn progress(text: &str) {
+    let mut out = anstream::stderr();
+    let _closed = write!(out, "\r\x1b[K{text}").and_then(|()| out.flush());
+}
+
 /// Prints a value as indented JSON.
 pub(crate) fn json(value: &serde_json::Value) {
     line(format_args!("{value:#}"));

@@ -28,6 +28,12 @@ const LONGEST: usize = 4 << 10;
 /// The shortest value of a variable that is looked for everywhere: shorter ones would take letters out of words.
 const SHORTEST_KNOWN: usize = 6;
 
+/// Returns what follows the login of a URL's part behind `://`, also where the login is no good one.
+#[must_use]
+pub fn behind_login(rest: &str) -> &str {
+    secrets::behind_login(rest)
+}
+
 /// A report that may be shown: holding it is the proof that it went through a [`Redactor`].
 #[derive(Clone, Debug)]
 pub struct Shown(Report);
@@ -52,15 +58,31 @@ impl Redactor {
     /// logins in URLs.
     #[must_use]
     pub fn of(environment: &BTreeMap<String, String>) -> Self {
-        let mut known = BTreeSet::new();
+        let (mut known, mut shards) = (BTreeSet::new(), Vec::new());
         for (name, value) in environment {
             if secrets::is_secret_name(name) {
                 known.insert(value.trim().to_owned());
             }
             known.extend(secrets::passwords_of_urls(value));
+            shards.extend(secrets::shards_of_passwords(value));
         }
         known.retain(|value| value.len() >= SHORTEST_KNOWN && !value.starts_with('/'));
+        known.extend(shards);
         Self { known, names: None }
+    }
+
+    /// Learns what in these facts would be taken apart before it is seen as a secret.
+    #[must_use]
+    pub fn learning(mut self, facts: &Facts) -> Self {
+        for symptom in &facts.symptoms {
+            for text in symptom.url.iter().chain([&symptom.text]).chain(&symptom.detail) {
+                self.known.extend(secrets::shards_of_passwords(text));
+            }
+        }
+        for setting in facts.settings.iter().flat_map(|settings| &settings.go) {
+            self.known.extend(secrets::shards_of_passwords(&setting.value));
+        }
+        self
     }
 
     /// Renames private names, users, internal hosts and addresses, too.

@@ -55,6 +55,31 @@ pub(super) fn passwords_of_urls(value: &str) -> Vec<String> {
         .collect()
 }
 
+/// Returns the parts into which whoever reads URLs by the book takes passwords with `/`, `?` or `#` in them apart.
+pub(super) fn shards_of_passwords(text: &str) -> Vec<String> {
+    let is_broken = |password: &&String| password.contains(['/', '?', '#', '@', ',', '|']);
+    let passwords = passwords_of_urls(text);
+    let parts = passwords
+        .iter()
+        .filter(is_broken)
+        .flat_map(|password| password.split(['/', '?', '#', '@', ',', '|']));
+    parts.filter(|part| part.len() >= 3).map(str::to_owned).collect()
+}
+
+/// Returns what follows the login of a URL's part behind `://`, also where the login is no good one.
+pub(super) fn behind_login(rest: &str) -> &str {
+    let mut found = Vec::new();
+    let text = format!("x://{rest}");
+    logins_in_urls(&text, &mut found);
+    match found.first() {
+        Some(login) if login.start == 4 => rest.get(login.end - 3..).unwrap_or(rest),
+        _ => {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+            authority.rfind('@').map_or(rest, |at| &rest[at + 1..])
+        }
+    }
+}
+
 fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.retain(|part| !part.is_empty());
     found.sort_by_key(|part| (part.start, part.end));

@@ -162,6 +162,23 @@ fn values_of_secret_variables_are_known_everywhere() {
 }
 
 #[test]
+fn a_password_that_breaks_its_url_is_taken_apart_by_nobody() {
+    for (rest, behind) in [
+        ("user:Hid/den9@p.example/m", "p.example/m"),
+        ("p.example/example.com/m@v1", "p.example/example.com/m@v1"),
+        ("git@p.example/m", "p.example/m"),
+        ("p.example:8443/m/@v/list", "p.example:8443/m/@v/list"),
+    ] {
+        assert_eq!(behind_login(rest), behind);
+    }
+    let symptom =
+        crate::Symptom { url: Some("https://u:Hid/den9#x@p.example".to_owned()), ..Default::default() };
+    let facts = Facts { symptoms: vec![symptom], ..Facts::default() };
+    let mut redactor = Redactor::default().learning(&facts);
+    assert_eq!(redactor.text("u:Hid said den9"), "u:*** said ***");
+}
+
+#[test]
 fn a_gigantic_line_is_cut_after_its_secrets_are_gone() {
     let text = format!("{}ghp_Hidden9WordHidden9Word", "x ".repeat(LONGEST / 2 - 4));
     let shown = clean(&text);

@@ -12,7 +12,7 @@ use crate::render;
 /// Writes the facts, and what was made of them, as JSON.
 pub(super) fn write(desk: &Desk<'_>, facts: &Facts, file: &Path) -> Result<(), Outcome> {
     let environment = desk.environment_map();
-    let mut redactor = Redactor::of(&environment).sharing(facts, &environment);
+    let mut redactor = Redactor::of(&environment).learning(facts).sharing(facts, &environment);
     let report = diagnose(facts, desk.language);
     let found: Vec<_> = report
         .findings

@@ -70,7 +70,7 @@ impl<'a> Desk<'a> {
     /// Returns how far the network may be asked.
     fn budget(&self) -> Option<Budget> {
         let time = Duration::from_secs(self.reach.timeout);
-        (!self.reach.no_network).then(|| Budget { time, ..Budget::default() })
+        (!self.reach.no_network && self.shares_network()).then(|| Budget { time, ..Budget::default() })
     }
 
     fn look(&self, subject: Option<Subject>) -> Look {
@@ -99,7 +99,7 @@ impl<'a> Desk<'a> {
     /// Returns who cleans what is shown: always of secrets, of names where that was asked for.
     fn redactor(&self, facts: &Facts) -> Redactor {
         let environment = self.environment_map();
-        let redactor = Redactor::of(&environment);
+        let redactor = Redactor::of(&environment).learning(facts);
         if self.form.share { redactor.sharing(facts, &environment) } else { redactor }
     }
 

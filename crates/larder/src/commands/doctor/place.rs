@@ -9,6 +9,11 @@ use crate::clock;
 use crate::config::Environment;
 
 impl Desk<'_> {
+    /// Reports whether what is measured here would be measured there, too.
+    pub(super) fn shares_network(&self) -> bool {
+        self.reach.pid.is_none_or(|pid| same_namespace(pid, "net"))
+    }
+
     /// Returns the values that the doctor may look at.
     pub(super) fn system(&self) -> Result<System, Outcome> {
         let Some(pid) = self.reach.pid else {
@@ -29,8 +34,12 @@ impl Desk<'_> {
 
 /// Reports whether a process sees the same file systems as this one.
 fn same_mounts(pid: u32) -> bool {
-    let mounts = |of: &str| fs_err::read_link(format!("/proc/{of}/ns/mnt")).ok();
-    mounts("self") == mounts(&pid.to_string())
+    same_namespace(pid, "mnt")
+}
+
+fn same_namespace(pid: u32, kind: &str) -> bool {
+    let namespace = |of: &str| fs_err::read_link(format!("/proc/{of}/ns/{kind}")).ok();
+    namespace("self") == namespace(&pid.to_string())
 }
 
 fn system(environment: &Environment, folder: PathBuf, root: PathBuf) -> System {

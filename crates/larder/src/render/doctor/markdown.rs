@@ -93,7 +93,7 @@ fn finding(out: &mut String, found: &Finding, words: &Words, language: Language)
 }
 
 fn ways(out: &mut String, ways: &[Way], words: &Words) {
-    if ways.is_empty() {
+    if ways.iter().all(|way| way.steps.is_empty()) {
         return;
     }
     let _infallible = writeln!(out, "### {}\n", words.way);

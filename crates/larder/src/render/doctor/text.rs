@@ -197,7 +197,7 @@ impl Page {
     }
 
     fn ways(&mut self, ways: &[Way]) {
-        if ways.is_empty() {
+        if ways.iter().all(|way| way.steps.is_empty()) {
             return;
         }
         self.heading(self.words.way);
