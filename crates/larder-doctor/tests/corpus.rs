@@ -1,6 +1,6 @@
 //! What real go commands printed in the doctor's lab, and which cause is named first.
 //!
-//! `corpus/ID/NAME.goVERSION.log` is the bare output of a scenario, `corpus/ID/NAME.goVERSION.DRESS.log` the same as some build
+//! `corpus/ID/NAME.goVERSION.log` is the bare output of a scenario (once, under the oldest client that prints it), `corpus/ID/NAME.goVERSION.DRESS.log` the same as some build
 //! system or person shows it. `corpus/expected.toml` says which causes may be named first: the one that was played, then those that
 //! its text can't be told from. `cargo test -p larder --test doctor_lab` with `LARDER_RECORD=1` writes all of it.
 
@@ -13,7 +13,7 @@ use larder_doctor::{diagnose, read_log};
 use larder_module::defaults;
 
 /// How many of a hundred logs must be named rightly.
-const BAR: usize = 0;
+const BAR: usize = 95;
 
 /// Returns the logs with what may be named first.
 fn corpus() -> Vec<(PathBuf, Vec<String>)> {
