@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::catalogue::{Catalogue, Language};
 use crate::finding::{CauseId, Match, Verdict};
 use crate::report::{Report, RuledOut, SCHEMA, Setting};
+use crate::symptom::Trouble;
 use crate::{Facts, healthy, rules, way};
 
 /// Causes that a failed download leaves behind it: they follow whatever failed on the way.
@@ -41,10 +42,23 @@ pub fn diagnose(facts: &Facts, language: Language) -> Report {
         ruled_out,
         skipped: facts.probes.as_ref().map(|probes| probes.skipped.clone()).unwrap_or_default(),
         healthy: healthy::words(facts, language),
-        unexplained: facts.unexplained.clone(),
+        unexplained: unexplained(facts, &matches),
         facts: worth_showing(facts),
         settings: settings(facts),
     }
+}
+
+/// Returns what went wrong and no finding explains: a failure must never look like health.
+fn unexplained(facts: &Facts, matches: &[Match]) -> Vec<String> {
+    let is_explained = |index: usize| matches.iter().any(|found| found.explains.contains(&index));
+    let riddles = facts
+        .symptoms()
+        .filter(|(index, symptom)| symptom.trouble != Trouble::Said && !is_explained(*index))
+        .map(|(_, symptom)| symptom.text.clone());
+    let mut all: Vec<String> = facts.unexplained.iter().cloned().chain(riddles).collect();
+    all.dedup();
+    all.truncate(MOST_EVIDENCE);
+    all
 }
 
 /// Sorts: what fails before what may; roots before echoes; the surer before the less sure, and of those that are about as

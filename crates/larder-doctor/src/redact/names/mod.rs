@@ -374,26 +374,14 @@ impl Names {
             let file = name.rsplit_once('.').is_some_and(|(_, end)| FILE_ENDS.contains(&end));
             is_host(name) && !(file && at == last)
         };
-        let Some(start) = parts.iter().enumerate().position(|(at, part)| begins(at, part)) else {
+        // The path of a checksum database holds two hosts: its own and that of the module.
+        let starts: Vec<usize> = (0..parts.len()).filter(|at| begins(*at, &parts[*at])).collect();
+        let Some((start, plain, version_text, after)) = starts.into_iter().find_map(|start| {
+            let (plain, version, after) = module_at(&parts, start);
+            self.is_private(&plain).then_some((start, plain, version, after))
+        }) else {
             return parts.join("/");
         };
-        let version =
-            parts[start..].iter().position(|part| part.contains('@')).map_or(parts.len(), |at| start + at);
-        let mut module: Vec<&str> = parts[start..version].iter().map(String::as_str).collect();
-        let mut after: Vec<&str> = parts[version.min(parts.len())..].iter().map(String::as_str).collect();
-        let mut version_text = "";
-        if let Some(part) = after.first().copied()
-            && !part.starts_with('@')
-            && let Some((name, _)) = part.split_once('@')
-        {
-            module.push(name);
-            version_text = &part[name.len()..];
-            after.remove(0);
-        }
-        let plain = unescaped(&module.join("/"));
-        if !self.is_private(&plain) {
-            return parts.join("/");
-        }
         let renamed = if plain.contains('/') { self.module(&plain) } else { self.lone_in_path(&plain) };
         let head = parts[..start].join("/");
         let head = if start > 0 { format!("{head}/") } else { head };
@@ -425,6 +413,24 @@ impl Names {
         };
         name + &host_port
     }
+}
+
+/// Reads the module that begins at a part of a path: its plain name, `@version` if that hangs on it, and what follows.
+fn module_at(parts: &[String], start: usize) -> (String, &str, Vec<&str>) {
+    let version =
+        parts[start..].iter().position(|part| part.contains('@')).map_or(parts.len(), |at| start + at);
+    let mut module: Vec<&str> = parts[start..version].iter().map(String::as_str).collect();
+    let mut after: Vec<&str> = parts[version..].iter().map(String::as_str).collect();
+    let mut version_text = "";
+    if let Some(part) = after.first().copied()
+        && !part.starts_with('@')
+        && let Some((name, _)) = part.split_once('@')
+    {
+        module.push(name);
+        version_text = &part[name.len()..];
+        after.remove(0);
+    }
+    (unescaped(&module.join("/")), version_text, after)
 }
 
 fn is_word(c: char) -> bool {

@@ -70,6 +70,14 @@ fn the_public_defaults_of_go_stay() {
 }
 
 #[test]
+fn the_module_behind_a_checksum_database_is_private_too() {
+    let asked =
+        |module: &str| format!("https://{0}/lookup/{module}@v1.2.3", larder_module::defaults::GOSUMDB);
+    assert_eq!(names().rename(&asked("git.corp.example/team/lib")), asked("module-1"));
+    assert_eq!(names().rename(&asked("github.com/pkg/errors")), asked("github.com/pkg/errors"));
+}
+
+#[test]
 fn no_text_makes_it_panic() {
     let mut names = names();
     for text in [

@@ -21,10 +21,14 @@ fn of(facts: &Facts, cause: &'static str, sure: f32, index: usize, symptom: &Sym
 /// P09: the proxy refuses by policy.
 pub(super) fn forbidden(facts: &Facts) -> Vec<Match> {
     statuses(facts)
-        .filter(|(_, _, code)| matches!(code, 403 | 451))
+        .filter(|(_, _, code)| is_refusal(*code))
         .map(|(index, symptom, code)| {
             // A look at retractions is no download.
-            let sure = if symptom.says("retractions") { 0.5 } else { 0.8 };
+            let sure = match code {
+                _ if symptom.says("retractions") => 0.5,
+                403 | 451 => 0.8,
+                _ => 0.7,
+            };
             let file = match symptom.stage {
                 Stage::Proxy(Endpoint::List | Endpoint::Latest) => "list of versions",
                 Stage::Proxy(Endpoint::Mod) => "go.mod",
@@ -42,6 +46,11 @@ pub(super) fn forbidden(facts: &Facts) -> Vec<Match> {
             found
         })
         .collect()
+}
+
+/// Statuses by which a server says that it will not; those with a meaning of their own have their own causes.
+const fn is_refusal(code: u16) -> bool {
+    matches!(code, 400..=499) && !matches!(code, 401 | 404 | 407 | 408 | 410 | 425 | 429)
 }
 
 /// P10: there is no such thing at the last proxy.
