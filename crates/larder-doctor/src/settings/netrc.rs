@@ -13,9 +13,8 @@ pub(super) fn read(system: &System) -> Option<NetrcFacts> {
     match fs_err::read(system.path(&path)) {
         Ok(bytes) => parse(&String::from_utf8_lossy(&bytes), &mut facts),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if system.variable("NETRC").is_none() {
-                return None;
-            }
+            // Nobody has to have a netrc; one that is named and missing is worth knowing.
+            system.variable("NETRC")?;
             facts.problem = Some("no such file".to_owned());
         }
         Err(error) => facts.problem = Some(error.kind().to_string()),
