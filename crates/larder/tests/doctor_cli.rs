@@ -305,3 +305,19 @@ fn lines_of_text_are_eighty_columns_at_most() {
         }
     }
 }
+
+#[test]
+fn five_hundred_failures_are_told_in_a_few_pages() {
+    let line = |number: usize| {
+        format!(
+            "go: example.com/m{number}@v1.0.0: reading https://proxy.corp.example/example.com/m{number}/@v/v1.0.0.mod: 404 Not Found\n"
+        )
+    };
+    let log: String = (0..500).map(line).collect();
+    for format in FORMATS {
+        let output = piped(&larder(), &["doctor", "log", "--format", format], log.as_bytes());
+        let lines = out(&output).lines().count();
+        assert!(lines < 1_000 || format == "json", "{format}: {lines}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+}

@@ -188,7 +188,7 @@ mod tests {
             let text =
                 "The name server of this machine says that the host has no address, and so does (the other).";
             let lines = wrapped(text, room);
-            assert_eq!(lines.join(" ").split_whitespace().collect::<Vec<_>>().len() >= 18, true);
+            assert!(lines.join(" ").split_whitespace().count() >= 18, "{lines:?}");
             assert!(lines.iter().all(|line| width(line) <= room), "{lines:?}");
         }
     }

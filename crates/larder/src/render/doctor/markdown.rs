@@ -7,6 +7,9 @@ use larder_doctor::{Finding, Report, StepMark, Way};
 
 use super::words::{Words, layer, words};
 
+/// Findings that are told; nobody reads an issue longer than that.
+const MOST_FINDINGS: usize = 30;
+
 /// Returns a report as Markdown.
 pub(crate) fn report(report: &Report, language: Language) -> String {
     let words = words(language);
@@ -22,11 +25,15 @@ pub(crate) fn report(report: &Report, language: Language) -> String {
         let _infallible = writeln!(out, "**{}**\n", plain(words.riddle));
         block(&mut out, &report.unexplained);
     }
-    for (place, found) in report.findings.iter().enumerate() {
+    let (told, rest) = report.findings.split_at(report.findings.len().min(MOST_FINDINGS));
+    for (place, found) in told.iter().enumerate() {
         finding(&mut out, found, words, language);
         if place == 0 {
             ways(&mut out, &report.path, words);
         }
+    }
+    if !rest.is_empty() {
+        let _infallible = writeln!(out, "{} {}\n", super::text::counted(rest), plain(words.in_json));
     }
     if !report.skipped.is_empty() {
         let _infallible = writeln!(out, "### {}\n", words.skipped);

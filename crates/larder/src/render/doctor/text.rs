@@ -19,6 +19,8 @@ const BLUE: Style = AnsiColor::Blue.on_default();
 
 /// Findings that are told in full; the others in short.
 const IN_FULL: usize = 4;
+/// Findings that are told at all; of further ones the causes are counted.
+const MOST_FINDINGS: usize = 12;
 /// Evidence, look-alikes and commands that a finding shows.
 const MOST_LINES: usize = 8;
 
@@ -33,7 +35,8 @@ pub(crate) fn text(shown: &Shown, language: Language) -> String {
     if report.is_riddle() {
         page.riddle(report);
     }
-    for (place, finding) in report.findings.iter().enumerate() {
+    let (told, rest) = report.findings.split_at(report.findings.len().min(MOST_FINDINGS));
+    for (place, finding) in told.iter().enumerate() {
         if place == 0 {
             page.head(finding);
             page.ways(&report.path);
@@ -47,6 +50,10 @@ pub(crate) fn text(shown: &Shown, language: Language) -> String {
             page.short(finding);
         }
     }
+    if !rest.is_empty() {
+        page.gap();
+        page.item(0, "+ ", &format!("{} {}", counted(rest), page.words.in_json));
+    }
     if report.is_riddle() && report.findings.is_empty() {
         page.ways(&report.path);
     }
@@ -55,6 +62,15 @@ pub(crate) fn text(shown: &Shown, language: Language) -> String {
         page.end(report);
     }
     page.out
+}
+
+/// Returns how often each cause is among findings: `P10 (488), V11 (3)`.
+pub(super) fn counted(findings: &[Finding]) -> String {
+    let mut counts = std::collections::BTreeMap::new();
+    for finding in findings {
+        *counts.entry(finding.id).or_insert(0_usize) += 1;
+    }
+    counts.iter().map(|(id, count)| format!("{id} ({count})")).collect::<Vec<_>>().join(", ")
 }
 
 struct Page {
