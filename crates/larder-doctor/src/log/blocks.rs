@@ -173,6 +173,18 @@ impl Block {
             self.width = width;
             return true;
         }
+        // What says nothing has no details that say something: `command failed:` and then its output, indented.
+        let outgrown = deeper
+            && self.detail.is_empty()
+            && (worth_reading(trimmed) || goes_on(trimmed) || trimmed.contains("go: "))
+            && self.is_riddle()
+            && understood(0, trimmed, &[]).score
+                + u8::from(goes_on(trimmed))
+                + u8::from(trimmed.contains("go: "))
+                > 0;
+        if outgrown {
+            return false;
+        }
         let close = self.blanks <= 1;
         let same = answering && self.blanks == 0 && indent(text) > 0 && indent(text) == self.indent;
         if (deeper && close) || (same && !goes_on(trimmed)) || belongs(trimmed, self) {

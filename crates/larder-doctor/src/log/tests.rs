@@ -357,3 +357,13 @@ fn what_other_programs_say_is_no_failure_of_modules() {
     let facts = read(healthy.as_bytes()).expect("memory can be read");
     assert!(facts.symptoms.is_empty() && facts.unexplained.is_empty(), "{facts:#?}");
 }
+
+#[test]
+fn what_is_indented_below_a_mere_announcement_stands_for_itself() {
+    let log = "Running \"go mod tidy\" failed with: exit status 1\n  stderr: go: finding module for package example.com/x\n  stderr: go: example.com/app imports\n  stderr: \texample.com/x: cannot find module providing package example.com/x: module example.com/x: reading https://p/example.com/x/@v/list: 403 Forbidden\n";
+    assert_eq!(one(log).trouble, Trouble::Status { code: 403 });
+    let found = one(
+        "go: example.com/m@v1.0.0: parsing go.mod:\n\tmodule declares its path as: example.com/n\n\t        but was required as: example.com/m\n",
+    );
+    assert!(found.says("but was required as: example.com/m"));
+}
