@@ -2,7 +2,8 @@
 //!
 //! `LARDER_LIVE=1` adds what needs the world, `LARDER_LONG=1` makes the load tests full size, `LARDER_SEED=n`
 //! repeats a random run, `LARDER_BINARY=file` tests another build, `LARDER_RECORD=1` keeps
-//! what the go command answers now.
+//! what the go command answers now, `LARDER_LAB=P12,N` plays some causes of the doctor's lab only, and
+//! `LARDER_GO_CLIENTS=root:root` plays them with other go commands, too.
 
 use std::path::PathBuf;
 
