@@ -132,7 +132,10 @@ impl Work<'_> {
         let logins = Logins { settings: self.settings, go: self.facts.go }.for_url(url);
         for login in logins {
             if login != Login::Off {
-                self.step(Decision::Login { host: host_of(url), login }, &["GOAUTH"]);
+                // A login of a URL is GOPROXY's or GOSUMDB's own, which the step before shows.
+                let of_url = matches!(login, Login::Url | Login::UrlRefused);
+                let names: &[&str] = if of_url { &[] } else { &["GOAUTH"] };
+                self.step(Decision::Login { host: host_of(url), login }, names);
             }
         }
     }
