@@ -8,9 +8,12 @@ use crate::symptom::{Stage, Symptom, Trouble};
 
 /// Reports whether a symptom is about a repository that the go command asked by itself.
 fn is_direct(symptom: &Symptom) -> bool {
-    matches!(symptom.stage, Stage::VersionControl | Stage::GoImport)
-        || symptom.says("unknown revision")
-        || symptom.says("unrecognized import path")
+    match symptom.stage {
+        Stage::VersionControl | Stage::GoImport => true,
+        // What a server quotes of its own repository is not ours.
+        Stage::Proxy(_) | Stage::ChecksumDatabase(_) => false,
+        _ => symptom.says("unknown revision") || symptom.says("unrecognized import path"),
+    }
 }
 
 /// P11: a proxy had said "absent" or failed, and the error shown is of the repository that was asked after it.
@@ -19,7 +22,7 @@ pub(super) fn masked_by_direct(facts: &Facts) -> Vec<Match> {
         .symptoms()
         .filter(|(_, symptom)| is_direct(symptom))
         .filter_map(|(index, symptom)| {
-            let module = symptom.module.as_deref()?;
+            let module = symptom.module.as_deref().or(symptom.package.as_deref())?;
             let passed: Vec<&RequestProbe> = requests(facts)
                 .iter()
                 .filter(|probe| probe.part != Part::Compares && probe.part != Part::NotReached)
@@ -40,7 +43,7 @@ pub(super) fn masked_by_direct(facts: &Facts) -> Vec<Match> {
                 .map(|probe| probe.url.as_str())
                 .or_else(|| traced.first().and_then(|(_, other)| other.url.as_deref()))?;
             let mut found = Match::of(CauseId("P11"), module)
-                .sure(if passed.is_empty() { 0.86 } else { 0.95 })
+                .sure(if passed.is_empty() { 0.86 } else { 0.98 })
                 .with("proxy", super::base_of(first))
                 .not(CauseId("G05"), "the repository is only asked because the proxies had said no");
             let mut seen = std::collections::BTreeSet::new();

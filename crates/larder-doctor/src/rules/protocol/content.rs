@@ -91,14 +91,15 @@ pub(super) fn poisoned_go_mod(facts: &Facts) -> Vec<Match> {
         .map(|(index, symptom)| {
             let served = requests(facts).iter().find(|probe| {
                 probe.endpoint == Endpoint::Mod
-                    && probe.module == symptom.module
+                    && (symptom.module.is_none() || probe.module == symptom.module)
                     && !probe.body.trim().is_empty()
                     && probe.trouble.is_some()
             });
             let cached = facts.cache.as_ref().and_then(|cache| {
                 let problem = |entry: &crate::cache::CachedVersion| entry.mod_problem.clone();
-                let same =
-                    |entry: &&crate::cache::CachedVersion| Some(&entry.module) == symptom.module.as_ref();
+                let same = |entry: &&crate::cache::CachedVersion| {
+                    symptom.module.as_ref().is_none_or(|module| entry.module == *module)
+                };
                 cache.entries.iter().filter(same).find_map(problem)
             });
             let sure = match (served, &cached, is_unverified) {
