@@ -21,13 +21,16 @@ pub fn collect(system: &System, settings: &SettingFacts) -> ProjectFacts {
     let work = workspace(system, settings, &mut facts);
     let Some(path) = find_go_mod(system, &mut facts) else { return facts };
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    // Another file may stand for go.mod; then go.sum lies beside that one.
+    let path = flags.mod_file.as_ref().map_or(path, |file| normal(&system.folder.join(file)));
     facts.go_mod = Some(path.to_string_lossy().into_owned());
     let go_mod = read_go_mod(system, &path, &mut facts);
+    read_go_sum(system, &path, work.as_ref().map(|(path, _)| path.as_path()), &mut facts);
     if let Some((work_path, work)) = &work {
         let root = work_path.parent().unwrap_or_else(|| Path::new("/"));
         facts.in_workspace = Some(work.uses.iter().any(|used| same_folder(&root.join(used), &folder)));
+        add_workspace(system, root, work, &mut facts);
     }
-    read_go_sum(system, &path, work.as_ref().map(|(path, _)| path.as_path()), &mut facts);
     vendored::read(system, &folder, work.as_ref(), &flags, &go_mod, &mut facts);
     if facts.vendor_used.as_ref().is_none_or(|(used, _)| !used) {
         facts.missing_sums = missing_sums(&facts);
@@ -39,6 +42,8 @@ pub fn collect(system: &System, settings: &SettingFacts) -> ProjectFacts {
 pub(super) struct Flags {
     /// The value of `-mod`.
     pub(super) mode: Option<String>,
+    /// The value of `-modfile`.
+    pub(super) mod_file: Option<String>,
 }
 
 impl Flags {
@@ -49,7 +54,7 @@ impl Flags {
                 (key == name).then(|| value.to_owned())
             })
         };
-        Self { mode: flag("mod") }
+        Self { mode: flag("mod"), mod_file: flag("modfile").filter(|file| !file.is_empty()) }
     }
 }
 
@@ -117,6 +122,22 @@ fn workspace(
         .cloned()
         .collect();
     Some((path, work))
+}
+
+/// Adds what the other modules of a workspace bring in: their lines of go.sum, themselves, and what go.work replaces.
+fn add_workspace(system: &System, root: &Path, work: &GoWork, facts: &mut ProjectFacts) {
+    let mut replaced: Vec<_> = work.replace.iter().map(|line| replacement(system, root, line)).collect();
+    for used in &work.uses {
+        let folder = normal(&root.join(used));
+        if let Ok(bytes) = fs_err::read(system.path(folder.join("go.sum"))) {
+            facts.sums.extend(sums(&bytes));
+        }
+        let bytes = fs_err::read(system.path(folder.join("go.mod"))).unwrap_or_default();
+        let module = GoMod::parse_lax(&bytes).ok().and_then(|parsed| parsed.module);
+        replaced.extend(module.map(|module| (module, used.clone(), true)));
+    }
+    replaced.append(&mut facts.replaces);
+    facts.replaces = replaced;
 }
 
 fn read_go_mod(system: &System, path: &Path, facts: &mut ProjectFacts) -> GoMod {

@@ -57,6 +57,36 @@ fn the_nearest_go_mod_above_counts_and_missing_sums_are_named() {
 }
 
 #[test]
+fn modules_of_a_workspace_need_no_sums_and_share_those_they_have() {
+    let root = project(&[
+        ("go.work", "go 1.22\nuse (\n\t.\n\t./lib\n)\nreplace example.com/c => ./c\n"),
+        (
+            "go.mod",
+            "module example.com/m\ngo 1.21\nrequire example.com/lib v0.0.0\nrequire example.com/a v1.0.0\nrequire example.com/c v1.0.0\n",
+        ),
+        ("lib/go.mod", "module example.com/lib\ngo 1.21\nrequire example.com/a v1.0.0\n"),
+        ("lib/go.sum", "example.com/a v1.0.0 h1:x=\nexample.com/a v1.0.0/go.mod h1:y=\n"),
+        ("c/go.mod", "module example.com/c\n"),
+    ]);
+    let facts = collect(&system(root.path(), "/home/project"), &settings(&[]));
+    assert!(facts.missing_sums.is_empty(), "{:?}", facts.missing_sums);
+    assert_eq!(facts.in_workspace, Some(true));
+}
+
+#[test]
+fn another_file_stands_for_go_mod() {
+    let root = project(&[
+        ("go.mod", GO_MOD),
+        ("tools.mod", "module example.com/m\ngo 1.21\nrequire example.com/t v1.0.0\n"),
+        ("tools.sum", "example.com/t v1.0.0/go.mod h1:y=\n"),
+    ]);
+    let flags = settings(&[("GOFLAGS", "-modfile=tools.mod")]);
+    let facts = collect(&system(root.path(), "/home/project"), &flags);
+    assert_eq!(facts.go_mod.as_deref(), Some("/home/project/tools.mod"));
+    assert!(facts.missing_sums.is_empty(), "{:?}", facts.missing_sums);
+}
+
+#[test]
 fn a_workspace_above_that_does_not_use_the_module_is_seen() {
     let root = project(&[
         ("go.mod", GO_MOD),

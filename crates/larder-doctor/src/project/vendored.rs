@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_go_line_decides_unless_a_flag_does() {
-        let flags = |mode: Option<&str>| Flags { mode: mode.map(str::to_owned) };
+        let flags = |mode: Option<&str>| Flags { mode: mode.map(str::to_owned), mod_file: None };
         for (mode, there, line, workspace, expected) in [
             (None, true, Some("1.14"), false, Some(true)),
             (None, true, Some("1.13"), false, Some(false)),
