@@ -2,6 +2,7 @@
 
 use crate::Facts;
 use crate::catalogue::Language;
+use crate::probe::ProbeFacts;
 
 /// Returns the lines for what was looked at; whoever shows them knows that nothing was found.
 pub(crate) fn words(facts: &Facts, language: Language) -> Vec<String> {
@@ -25,13 +26,30 @@ pub(crate) fn words(facts: &Facts, language: Language) -> Vec<String> {
             (false, None) => format!("本地：此处没有项目，模块缓存 {cache}"),
         });
     }
-    if let Some(probes) = &facts.probes {
-        let (hosts, requests) = (probes.hosts.len(), probes.requests.len());
-        lines.push(if english {
-            format!("Network: hosts reached: {hosts}, requests answered as the go command needs: {requests}")
-        } else {
-            format!("网络：{hosts} 个主机可达，{requests} 个请求的回答符合 go 命令的需要")
-        });
-    }
+    lines.extend(facts.probes.as_ref().map(|probes| network(probes, english)));
     lines
+}
+
+/// What was asked of the network, or why nothing was.
+fn network(probes: &ProbeFacts, english: bool) -> String {
+    let (hosts, requests, git) = (probes.hosts.len(), probes.requests.len(), probes.git.len());
+    let was_skipped = |id: &str| probes.skipped.iter().any(|skipped| skipped.id == id);
+    match (english, hosts + requests + git) {
+        (true, 0) if was_skipped("network") => "Network: not looked at, as was asked for".to_owned(),
+        (false, 0) if was_skipped("network") => "网络：按要求未检查".to_owned(),
+        (true, 0) => "Network: nothing to ask, all that is needed lies here".to_owned(),
+        (false, 0) => "网络：无需询问，所需内容均在本地".to_owned(),
+        (true, _) if git > 0 => {
+            format!(
+                "Network: hosts reached: {hosts}, answered as the go command needs: {requests} requests, and git"
+            )
+        }
+        (false, _) if git > 0 => {
+            format!("网络：{hosts} 个主机可达，{requests} 个请求与 git 的回答符合 go 命令的需要")
+        }
+        (true, _) => {
+            format!("Network: hosts reached: {hosts}, requests answered as the go command needs: {requests}")
+        }
+        (false, _) => format!("网络：{hosts} 个主机可达，{requests} 个请求的回答符合 go 命令的需要"),
+    }
 }
