@@ -95,6 +95,10 @@ fn disks(system: &System, settings: &SettingFacts, folder: &Path) -> Vec<(String
             continue;
         };
         if let Ok(disk) = rustix::fs::statvfs(&there) {
+            // Where nobody may write, as in an image, nothing is ever free.
+            if disk.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+                continue;
+            }
             // A file system without a fixed number of inodes says 0 of 0.
             let inodes = if disk.f_files == 0 { u64::MAX } else { disk.f_favail };
             found.push((path.to_string_lossy().into_owned(), disk.f_bavail * disk.f_frsize, inodes));
@@ -116,9 +120,30 @@ fn locks(system: &System, cache: &Path, entries: &[CachedVersion]) -> Vec<(Strin
         .filter_map(|path| {
             let inode = fs_err::metadata(&path).ok()?.ino();
             let (_, holder) = held.iter().find(|(known, _)| *known == inode)?;
-            Some((path.to_string_lossy().into_owned(), *holder))
+            (!is_at_work(system, *holder)).then(|| (path.to_string_lossy().into_owned(), *holder))
         })
         .collect()
+}
+
+/// How long a go command may hold a lock before anybody asks what it waits for.
+const AT_WORK: u64 = 10 * 60;
+
+/// Reports whether a process is a go command that began a short while ago: an editor's, another build's.
+fn is_at_work(system: &System, pid: u32) -> bool {
+    let read = |name: String| fs_err::read_to_string(system.path(name)).unwrap_or_default();
+    let (stat, uptime) = (read(format!("/proc/{pid}/stat")), read("/proc/uptime".to_owned()));
+    age(&stat, &uptime).is_some_and(|(name, seconds)| name == "go" && seconds < AT_WORK)
+}
+
+/// Returns the name of a process and the seconds since it began, by its `stat` and the machine's `uptime`.
+fn age<'a>(stat: &'a str, uptime: &str) -> Option<(&'a str, u64)> {
+    // The kernel counts hundredths of a second here, whatever its clock does.
+    const TICKS: u64 = 100;
+    let (before, after) = stat.rsplit_once(')')?;
+    let (_, name) = before.split_once('(')?;
+    let began: u64 = after.split_whitespace().nth(19)?.parse().ok()?;
+    let now: u64 = uptime.split(['.', ' ']).next()?.parse().ok()?;
+    Some((name, now.saturating_sub(began / TICKS)))
 }
 
 /// Reads inode and holder from `1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF`; waiters (`->`) are no holders.
@@ -142,5 +167,12 @@ mod tests {
         assert_eq!(held_lock("1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF"), Some((5678, 1234)));
         assert_eq!(held_lock("1: -> FLOCK  ADVISORY  WRITE 99 fe:00:5678 0 EOF"), None);
         assert_eq!(held_lock("garbage"), None);
+    }
+
+    #[test]
+    fn a_go_command_that_just_began_is_at_work() {
+        let stat = "4711 (go) S 1 4711 4711 0 -1 4194304 1 0 0 0 1 2 0 0 20 0 8 0 123400 1 1 1";
+        assert_eq!(age(stat, "1300.25 2000.00"), Some(("go", 66)));
+        assert_eq!(age("garbage", "1"), None);
     }
 }

@@ -268,6 +268,7 @@ impl ModuleWalk<'_> {
                     walked.symptoms.extend(self.content(path, version, &probe, named.as_deref()));
                 }
                 let trouble = probe.trouble.clone().filter(|_| part == Part::Decides && !goes_direct);
+                let trouble = trouble.filter(|_| !self.is_not_wanted(&probe));
                 if let Some(trouble) = trouble.filter(|trouble| !self.is_known(trouble, &probe, walked)) {
                     let text = format!("{path}@{version}: {}", words(&probe.url, &trouble));
                     walked.symptoms.push(symptom(&probe, trouble, text));
@@ -322,6 +323,14 @@ impl ModuleWalk<'_> {
             probe
         });
         join_all(asks).await
+    }
+
+    /// Reports whether a build does without this file: a tree that was made from a module cache has an .info of those
+    /// versions only that somebody asked for by name.
+    fn is_not_wanted(&self, probe: &RequestProbe) -> bool {
+        self.errand.subject.is_none()
+            && probe.endpoint == Endpoint::Info
+            && matches!(probe.trouble, Some(Trouble::FileTrouble { .. }))
     }
 
     /// Reports whether an earlier file failed at the same place in the same way.

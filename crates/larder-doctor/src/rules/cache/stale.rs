@@ -1,10 +1,11 @@
 //! What the module cache, or a proxy's memory, holds that is not what the world says now.
 
+use crate::Facts;
 use crate::cache::CachedVersion;
 use crate::finding::{CauseId, Evidence, Match, Verdict};
+use crate::probe::RequestProbe;
 use crate::rules::sayings::{match_of, said};
 use crate::symptom::{Endpoint, Trouble};
-use crate::{Facts, probe::RequestProbe};
 
 fn entries(facts: &Facts) -> impl Iterator<Item = &CachedVersion> {
     facts.cache.iter().flat_map(|cache| &cache.entries)
@@ -246,6 +247,9 @@ pub(super) fn negative_memory(facts: &Facts) -> Vec<Match> {
                 && other.version == absent.version
                 && other.entry != absent.entry
         });
+        if !facts.symptoms.iter().any(|symptom| symptom.module.as_ref() == Some(module)) {
+            continue; // The go command goes on from here to where it is.
+        }
         let tag = format!("refs/tags/{version}");
         let tagged = probes
             .git
