@@ -28,6 +28,10 @@ const LONGEST: usize = 4 << 10;
 /// The shortest value of a variable that is looked for everywhere: shorter ones would take letters out of words.
 const SHORTEST_KNOWN: usize = 6;
 
+/// The shortest part of a secret that is looked for everywhere, and how many of them.
+const SHORTEST_LEARNT: usize = 8;
+const MOST_KNOWN: usize = 500;
+
 /// Returns what follows the login of a URL's part behind `://`, also where the login is no good one.
 #[must_use]
 pub fn behind_login(rest: &str) -> &str {
@@ -108,9 +112,24 @@ impl Redactor {
         shortened(clean, longest)
     }
 
+    /// Remembers the secrets of a text: elsewhere a part of it may stand alone, and nothing says there what it is.
+    fn learn(&mut self, text: &str) {
+        let plain = Plain::of(text);
+        for part in secrets::spans(plain.text(), &self.known) {
+            let words =
+                plain.text()[part].split(|c: char| !c.is_ascii_alphanumeric() && !"_-.~+/".contains(c));
+            for word in words.filter(|word| word.len() >= SHORTEST_LEARNT && secrets::is_random(word)) {
+                if self.known.len() < MOST_KNOWN {
+                    self.known.insert(word.to_owned());
+                }
+            }
+        }
+    }
+
     /// Cleans a report.
     #[must_use]
     pub fn report(&mut self, mut report: Report) -> Shown {
+        report.each_text(&mut |text| self.learn(text));
         report.each_text(&mut |text| *text = self.text(text));
         Shown(report)
     }
@@ -118,6 +137,7 @@ impl Redactor {
     /// Cleans a JSON value, names of fields included.
     #[must_use]
     pub fn value(&mut self, mut value: serde_json::Value) -> serde_json::Value {
+        each_text_of(&mut value, &mut |text| self.learn(text));
         each_text_of(&mut value, &mut |text| *text = self.cut(text, LONGEST * 4));
         value
     }

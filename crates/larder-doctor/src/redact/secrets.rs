@@ -101,6 +101,13 @@ fn ends_word(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>')
 }
 
+/// Reports whether a word is nobody's name for anything: it has both digits and letters, and no dots between words.
+pub(super) fn is_random(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
+    digits > 0 && letters > 3 && !word.starts_with(['/', '.']) && word.matches(['.', '/']).count() <= 2
+}
+
 /// The end of the word that begins at `at`.
 fn word_end(text: &str, at: usize) -> usize {
     text[at..].find(ends_word).map_or(text.len(), |length| at + length)
@@ -114,7 +121,8 @@ fn logins_in_urls(text: &str, found: &mut Vec<Range<usize>>) {
         let word = &text[start..word_end(text, start)];
         // The next URL of a list is another one.
         let word = &word[..word.find("://").unwrap_or(word.len())];
-        let authority = &word[..word.find(['/', '?', '#', '\\']).unwrap_or(word.len())];
+        // A backslash ends a URL of JSON, and divides a domain of Windows from its user.
+        let authority = &word[..word.find(['/', '?', '#']).unwrap_or(word.len())];
         let end = match authority.rfind('@') {
             Some(end) => Some(end),
             None if has_odd_port(authority) => {
@@ -271,6 +279,12 @@ impl Name<'_> {
             return (!is_reference(value)).then(|| rest_at + 1..rest_at + 1 + length);
         }
         let mut length = rest.find(ends_word).unwrap_or(rest.len());
+        if SCHEMES.contains(&rest[..length].to_ascii_lowercase().as_str()) {
+            // The word after it is what has to be hidden.
+            let blanks = rest[length..].len() - rest[length..].trim_start_matches(' ').len();
+            let next = length + blanks;
+            length = rest[next..].find(ends_word).map_or(rest.len(), |more| next + more);
+        }
         if in_query {
             length = rest[..length].find(['&', '#', ';', ',', '|']).unwrap_or(length);
         } else if !self.is_last(&rest[..length]) {
