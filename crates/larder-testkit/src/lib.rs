@@ -11,6 +11,7 @@ pub mod git;
 pub mod git_server;
 pub mod git_stage;
 pub mod go;
+pub mod hostile;
 pub mod lab;
 pub mod module;
 pub mod namespace;
