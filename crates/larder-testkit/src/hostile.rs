@@ -99,7 +99,7 @@ pub const FRAMES: &[&str] = &[
     "go: unrecognized import path \"@@\": parse https://@@?go-get=1: no go-import meta tags ()\n",
     "go: open /home/@@/go/pkg/mod/cache/download/example.com/m/@v/v1.0.0.lock: permission denied\n",
     "go: example.com/m@v1.0.0: invalid response from proxy \"https://proxy.example.com/@@\": invalid character '@@' looking for beginning of value\n",
-    "go: download go1.99.9@@ for linux/amd64: toolchain not available\n",
+    "go: download go1.99.9-@@ for linux/amd64: toolchain not available\n",
 ];
 
 /// Logs, each one payload in one frame, in such a mix that each payload is in many frames and each frame has many payloads.

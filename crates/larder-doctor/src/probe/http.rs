@@ -19,8 +19,8 @@ use url::Url;
 use super::dial::Dialer;
 use super::login::Logins;
 use super::{Heard, RequestProbe, Wire};
-use crate::GoVersion;
 use crate::symptom::Trouble;
+use crate::{GoVersion, redact};
 
 /// How long the doctor waits for the head of an answer; the go command would wait for ever.
 const FIRST_BYTE: Duration = Duration::from_secs(9);
@@ -447,18 +447,7 @@ pub(super) fn shown_of(body: &[u8], limit: usize) -> String {
         let numbers: Vec<_> = beginning.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         return format!("bytes {}", numbers.join(" "));
     }
-    String::from_utf8_lossy(beginning).chars().filter_map(harmless).collect()
-}
-
-/// Replaces what moves a cursor or turns the direction of writing.
-fn harmless(c: char) -> Option<char> {
-    match c {
-        '\n' => Some('\n'),
-        '\r' => None,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => None,
-        c if c.is_control() => Some(' '),
-        c => Some(c),
-    }
+    redact::plain(&String::from_utf8_lossy(beginning))
 }
 
 fn milliseconds(since: Instant) -> u64 {
@@ -471,7 +460,7 @@ mod tests {
 
     #[test]
     fn bodies_show_nothing_that_a_terminal_obeys() {
-        assert_eq!(shown(b"plain \x1b[31mred\nnext\r\n"), "plain  [31mred\nnext\n");
+        assert_eq!(shown(b"plain \x1b[31mred\nnext\r\n"), "plain red\nnext\n");
         assert_eq!(shown("left\u{202e}right".as_bytes()), "leftright");
         assert_eq!(shown(b"\x1f\x8b\x08\x00\x00"), "bytes 1f 8b 08 00 00");
     }

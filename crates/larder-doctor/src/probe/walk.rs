@@ -281,7 +281,7 @@ mod tests {
             "stored_versions":2,"causes":["asked 40 s ago: proxy.example.com: timed out"]}"#;
         let expected = "route others; asks proxy.example.com; 2 versions stored; asked 40 s ago: proxy.example.com: timed out";
         assert_eq!(explained(page), expected);
-        assert_eq!(explained(b"not \x1b[31mJSON"), "not  [31mJSON");
+        assert_eq!(explained(b"not \x1b[31mJSON"), "not JSON");
         assert_eq!(explained(b"[]"), "");
     }
 }

@@ -32,6 +32,11 @@ const SHORTEST_KNOWN: usize = 6;
 const SHORTEST_LEARNT: usize = 8;
 const MOST_KNOWN: usize = 500;
 
+/// Returns a text without anything that a terminal obeys or that nobody sees, so that what was broken apart by it is whole.
+pub(crate) fn plain(text: &str) -> String {
+    Plain::of(text).text().to_owned()
+}
+
 /// Returns what follows the login of a URL's part behind `://`, also where the login is no good one.
 #[must_use]
 pub fn behind_login(rest: &str) -> &str {
