@@ -110,7 +110,7 @@ impl Lab {
         fs_err::write(&resolv, format!("nameserver {RESOLVER}\noptions timeout:1 attempts:1\n"))
             .expect("a temporary folder");
         shell(
-            "real=$(readlink -f /etc/resolv.conf) && mkdir -p \"${real%/*}\" && touch \"$real\" && mount --bind \"$1\" \"$real\"",
+            "real=$(readlink -f /etc/resolv.conf) && mkdir -p \"${real%/*}\" && { [ -e \"$real\" ] || touch \"$real\"; } && mount --bind \"$1\" \"$real\"",
             &resolv,
         );
         let dns = DnsServer::start(SocketAddr::from((RESOLVER, 53)));

@@ -16,9 +16,12 @@ pub(crate) struct Named {
 
 /// Returns a word for the table.
 pub(crate) fn word(named: &Option<Named>) -> String {
-    named.as_ref().map_or("-".to_owned(), |named| {
-        if named.right { named.first.clone() } else { format!("{}!", named.first) }
-    })
+    named.as_ref().map_or_else(
+        || "-".to_owned(),
+        |named| {
+            if named.right { named.first.clone() } else { format!("{}!", named.first) }
+        },
+    )
 }
 
 fn binary() -> String {
