@@ -163,7 +163,7 @@ fn settings_and_projects_are_shown_clean() {
     let mut complaints = Vec::new();
     for (name, value) in [
         ("GOPROXY", format!("{login}/{mark},https://{SECRET}@b.example.com|direct")),
-        ("GOPROXY", format!("{mark}")),
+        ("GOPROXY", mark.to_owned()),
         ("GOPRIVATE", format!("git.corp.example{mark},https://git.corp.example")),
         ("GOSUMDB", format!("sum.example.com+0a1b{mark} {login}")),
         ("GOFLAGS", format!("-mod=mod -ldflags=-X=main.token={SECRET} {mark}")),
@@ -171,7 +171,7 @@ fn settings_and_projects_are_shown_clean() {
         ("NO_PROXY", format!("{mark},proxy.example.com")),
         ("GOMODCACHE", format!("~/mod{mark}")),
         ("GOAUTH", format!("git /home/dev{mark}; netrc")),
-        ("GONOPRIVATE", format!("{mark}")),
+        ("GONOPRIVATE", mark.to_owned()),
         ("GITHUB_TOKEN", SECRET.to_owned()),
     ] {
         for more in [&["doctor", "--no-network"][..], &["doctor", "explain", "example.com/m@v1.0.0"]] {
@@ -204,7 +204,7 @@ const TREATMENTS: &[Treatment] = &[
     }),
     ("a login", |case| {
         case.broken_proxy(&modules(), |_| {
-            let reply = Reply::status(401, "text/plain", format!("{MARK}"));
+            let reply = Reply::status(401, "text/plain", MARK.to_owned());
             Some(Answer::Reply(reply.header("WWW-Authenticate", "Basic realm=\"\u{1b}[31m\u{202e}\"")))
         });
     }),
