@@ -202,7 +202,7 @@ fn the_checksum_database_and_its_transport_are_told_apart() {
     assert_eq!(found.trouble, Trouble::Status { code: 404 });
     assert!(found.says("could not read Username"));
     let found = one(
-        "go: example.com/m@v1.0.0: verifying go.mod: example.com/m@v1.0.0/go.mod: open /root/go/pkg/sumdb/sum.example.com/latest: permission denied",
+        "go: example.com/m@v1.0.0: verifying go.mod: example.com/m@v1.0.0/go.mod: open /home/ci/go/pkg/sumdb/sum.example.com/latest: permission denied",
     );
     assert!(matches!(found.trouble, Trouble::FileTrouble { .. }), "{found:?}");
     assert_eq!(found.stage, Stage::ModuleCache);
@@ -211,7 +211,7 @@ fn the_checksum_database_and_its_transport_are_told_apart() {
 #[test]
 fn git_keeps_its_words_in_any_language() {
     let found = one(
-        "go: git.corp.example/a/b@v1.0.0: invalid version: git ls-remote -q origin in /root/go/pkg/mod/cache/vcs/abc: exit status 128:\n\tfatal: could not read Username for 'https://git.corp.example': terminal prompts disabled\n\tConfirm the import path was entered correctly.\n",
+        "go: git.corp.example/a/b@v1.0.0: invalid version: git ls-remote -q origin in /home/ci/go/pkg/mod/cache/vcs/abc: exit status 128:\n\tfatal: could not read Username for 'https://git.corp.example': terminal prompts disabled\n\tConfirm the import path was entered correctly.\n",
     );
     assert_eq!(
         found.trouble,
@@ -220,7 +220,7 @@ fn git_keeps_its_words_in_any_language() {
     assert_eq!(found.stage, Stage::VersionControl);
     assert_eq!(found.module.as_deref(), Some("git.corp.example/a/b"));
     let chinese = one(
-        "go: git.corp.example/a/b@v1.0.0: git fetch -f origin in /root/x: exit status 128:\n\t致命错误：无法读取远程仓库。\n\n\t请确认您有正确的访问权限并且仓库存在。\n",
+        "go: git.corp.example/a/b@v1.0.0: git fetch -f origin in /home/ci/x: exit status 128:\n\t致命错误：无法读取远程仓库。\n\n\t请确认您有正确的访问权限并且仓库存在。\n",
     );
     assert_eq!(chinese.detail.len(), 2);
 }

@@ -38,11 +38,8 @@ pub(super) fn run(desk: &Desk<'_>, asked: &cli::Recipe) -> Result<(), Outcome> {
 }
 
 fn wishes(asked: &cli::Recipe) -> Wishes {
-    let from = asked.private_from.unwrap_or(if asked.proxy.is_some() {
-        PrivateFrom::Proxy
-    } else {
-        PrivateFrom::Git
-    });
+    let usual = if asked.proxy.is_some() { PrivateFrom::Proxy } else { PrivateFrom::Git };
+    let from = asked.private_from.unwrap_or(usual);
     let china = asked.region == Some(Region::China);
     Wishes {
         proxy: asked.proxy.clone(),
