@@ -171,7 +171,7 @@ async fn findings_about_private_modules_are_shown_to_private_clients() {
 #[tokio::test]
 async fn a_module_is_explained_without_asking_anybody() {
     let upstream = FakeUpstream::new().start().await;
-    let mut setup = Setup::chain(&format!("{}|direct", upstream.url()));
+    let mut setup = Setup::chain(format!("{}|direct", upstream.url()));
     setup.private = vec![("git.corp.example", "direct".to_owned())];
     let world = setup.start();
     let access = larder_cache::Access::trusted("test");
