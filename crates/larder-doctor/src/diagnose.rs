@@ -12,7 +12,7 @@ use crate::symptom::Trouble;
 use crate::{Facts, healthy, rules, way};
 
 /// Causes that a failed download leaves behind it: they follow whatever failed on the way.
-const ECHOES: &[&str] = &["V11", "R06", "R15", "P13", "C13"];
+const ECHOES: &[&str] = &["V11", "R06", "P13", "C13"];
 
 /// Evidence that one finding shows; a log can repeat itself ten thousand times.
 const MOST_EVIDENCE: usize = 12;

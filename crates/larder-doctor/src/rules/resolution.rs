@@ -1,5 +1,7 @@
 //! Which versions and packages there are, and what go.mod says about them.
 
+use larder_module::path::{check_path_major, split_path_version};
+
 use super::sayings::{match_of, said};
 use super::{Rule, rule};
 use crate::Facts;
@@ -46,9 +48,21 @@ fn version_absent(facts: &Facts) -> Vec<Match> {
                 return None;
             };
             let version = symptom.version.as_deref().filter(|_| is_absence(symptom))?;
+            // What a dependency requires is its author's business, and has a cause of its own.
+            let is_below = |other: &Symptom| other.module == symptom.module && !other.required_by.is_empty();
+            if facts.symptoms.iter().any(is_below) {
+                return None;
+            }
             let listed = other_versions(facts, symptom);
             let bare = version.starts_with(|char: char| char.is_ascii_digit()) && version.contains('.');
+            // A version of another major than the path's is asked for in vain everywhere.
+            let misfit = symptom.module.as_deref().is_some_and(|module| {
+                let (_, major) = split_path_version(module).unwrap_or((module, ""));
+                major_of(version).is_some_and(|wanted| wanted >= 2)
+                    && check_path_major(version, major).is_err()
+            });
             let sure = match endpoint {
+                _ if misfit && !bare => 0.55,
                 _ if !listed.is_empty() => 0.92,
                 _ if bare => 0.9,
                 Endpoint::Zip => 0.8,
@@ -441,13 +455,18 @@ fn transitive(facts: &Facts) -> Vec<Match> {
             let replaced = symptom.text.contains("(replaced by ");
             let sure = match symptom.trouble {
                 _ if replaced => return None,
-                Trouble::Status { code: 404 | 410 } if matches!(symptom.stage, Stage::Proxy(_)) => 0.86,
+                Trouble::Status { code: 404 | 410 } if matches!(symptom.stage, Stage::Proxy(_)) => 0.93,
                 Trouble::Said if symptom.says("unknown revision") => 0.6,
                 Trouble::Command { .. } => 0.6,
                 _ => return None,
             };
+            let mut found = match_of(index, symptom, "R15", &[("", sure)])?;
+            // Probes ask for the module without knowing who requires it.
+            let same = |other: &Symptom| other.module == symptom.module && is_absence(other);
+            let others = facts.symptoms().filter(|(other, seen)| *other != index && same(seen));
+            found.explains.extend(others.map(|(other, _)| other));
             Some(
-                match_of(index, symptom, "R15", &[("", sure)])?
+                found
                     .with("parent", parent)
                     .because(Evidence::new("required by", symptom.required_by.join(" → "), symptom.seen()))
                     .not(CauseId("P10"), format!("{parent} was found; what it requires was not")),

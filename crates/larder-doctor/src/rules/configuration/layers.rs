@@ -86,7 +86,7 @@ fn of_line(facts: &Facts, problem: &FileProblem) -> Option<Match> {
         .verdict(if breaks || lost { Verdict::Fail } else { Verdict::Warn })
         .sure(match (breaks, lost) {
             (true, _) => 0.975,
-            (_, true) => 0.97,
+            (_, true) => 0.985,
             _ => 0.7,
         })
         .with("name", *name)

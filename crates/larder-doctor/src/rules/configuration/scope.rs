@@ -35,7 +35,7 @@ pub(super) fn wrong_user(facts: &Facts) -> Vec<Match> {
             continue;
         }
         let mut one = Match::of(CauseId("F02"), "")
-            .sure(0.97)
+            .sure(0.985)
             .with("path", path)
             .with("own", own)
             .with("names", missing.join(", "))
@@ -133,7 +133,7 @@ fn start_file(facts: &Facts) -> Option<Match> {
         facts.symptoms().filter(|(_, symptom)| is_about_routing(symptom)).map(|(index, _)| index).collect();
     let first = &facts.symptoms[*failed.first()?];
     let mut one = Match::of(CauseId("F11"), name)
-        .sure(0.97)
+        .sure(0.985)
         .with("host", first.host().unwrap_or_default())
         .with("chain", without_login(settings.value("GOPROXY")))
         .with("set", super::intent::set(name, &without_login(value), None))

@@ -1,5 +1,7 @@
 //! Answers with status 200 whose content is wrong.
 
+use larder_module::gomod;
+
 use super::{about, is_proxy, request_of, requests, with_answer, with_symptom};
 use crate::Facts;
 use crate::finding::{CauseId, Evidence, Match, Verdict};
@@ -93,7 +95,7 @@ pub(super) fn poisoned_go_mod(facts: &Facts) -> Vec<Match> {
                 probe.endpoint == Endpoint::Mod
                     && (symptom.module.is_none() || probe.module == symptom.module)
                     && !probe.body.trim().is_empty()
-                    && probe.trouble.is_some()
+                    && (probe.trouble.is_some() || gomod::module_path(probe.body.as_bytes()).is_none())
             });
             let cached = facts.cache.as_ref().and_then(|cache| {
                 let problem = |entry: &crate::cache::CachedVersion| entry.mod_problem.clone();
