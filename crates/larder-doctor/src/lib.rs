@@ -2,7 +2,7 @@
 //!
 //! Three steps, and arrows that point one way. *Facts* are collected by probes ([`probe`], [`settings`], [`project`],
 //! [`cache`]) and by the reader of logs ([`log`]); nobody judges there. *Rules* ([`rules`]) are pure functions over
-//! [`Facts`]: each knows one cause of the catalogue and answers with a [`Match`] or nothing. [`diagnose`] ranks what the
+//! [`Facts`]: each knows one cause of the catalogue and answers with a [`Match`] or nothing. [`diagnose()`] ranks what the
 //! rules found into a [`Report`], whose words come from [`catalogue`], one file a language. Nothing in here prints.
 //!
 //! What joins logs and probes is [`Trouble`]: the reader of logs works it out from what the go command said, a probe from

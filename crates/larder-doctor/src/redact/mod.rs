@@ -1,9 +1,9 @@
 //! Reports get pasted into public places: secrets leave always, names where asked.
 //!
 //! Three steps, for every text that is shown in any form. What a terminal would act upon, or what would show a text in
-//! another order than it has, becomes visible ([`visible`]). Secrets become `***` ([`secrets`]); they are looked for in the
+//! another order than it has, becomes visible (`visible`). Secrets become `***` (`secrets`); they are looked for in the
 //! text without such characters, so that nobody can hide one from the search by breaking it with an escape. With
-//! `--share`, names become others, each always the same ([`names`]).
+//! `--share`, names become others, each always the same (`names`).
 
 mod names;
 mod secrets;
