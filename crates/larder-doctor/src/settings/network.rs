@@ -20,7 +20,7 @@ const PROXY_VARIABLES: &[&str] = &[
 ];
 
 /// Where Go looks for certificates of authorities on Linux, in its order; the first file that can be read counts.
-const AUTHORITY_FILES: &[&str] = &[
+pub(crate) const AUTHORITY_FILES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
@@ -29,7 +29,8 @@ const AUTHORITY_FILES: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-const AUTHORITY_FOLDERS: &str = "/etc/ssl/certs:/etc/pki/tls/certs";
+/// Folders whose certificates count too.
+pub(crate) const AUTHORITY_FOLDERS: &str = "/etc/ssl/certs:/etc/pki/tls/certs";
 
 impl NetworkSettings {
     /// Returns the rule by which requests go through a forward proxy, as Go's HTTP client reads the variables.

@@ -9,18 +9,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::System;
+use crate::settings::{AUTHORITY_FILES, AUTHORITY_FOLDERS};
 
-/// Where Go looks for a file with all authorities; the first that can be read counts.
-const FILES: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/tls/cacert.pem",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-/// Folders whose files are read too.
-const FOLDERS: &[&str] = &["/etc/ssl/certs", "/etc/pki/tls/certs"];
 /// A folder with more files than this is not one of certificates.
 const MOST_FILES: usize = 5000;
 /// Nor is a larger file one of certificates.
@@ -50,7 +40,7 @@ impl Authorities {
             store: RootCertStore::empty(),
         };
         let named_file = system.variable("SSL_CERT_FILE");
-        let files = named_file.map_or_else(|| FILES.to_vec(), |file| vec![file]);
+        let files = named_file.map_or_else(|| AUTHORITY_FILES.to_vec(), |file| vec![file]);
         for file in files {
             match read(&system.path(file)) {
                 Ok(text) => {
@@ -62,7 +52,7 @@ impl Authorities {
             }
         }
         let named_folders = system.variable("SSL_CERT_DIR");
-        let folders = named_folders.map_or_else(|| FOLDERS.to_vec(), |list| list.split(':').collect());
+        let folders = named_folders.unwrap_or(AUTHORITY_FOLDERS).split(':');
         for folder in folders {
             match fs_err::read_dir(system.path(folder)) {
                 Ok(entries) => {
