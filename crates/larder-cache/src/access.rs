@@ -1,6 +1,18 @@
 //! What the engine needs to know about the one who asks.
 
+use std::net::IpAddr;
+
 use larder_upstream::Trail;
+
+/// The connection a request came over, and whose it is. Requests of one connection are of one mind: one run of the go command,
+/// most likely. Behind a front proxy one connection carries several clients, so the address counts too.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Session {
+    /// A number that no other connection of this process has.
+    pub connection: u64,
+    /// The client's address.
+    pub client: IpAddr,
+}
 
 /// The rights and wishes of one client request.
 #[derive(Clone, Debug)]
@@ -15,6 +27,8 @@ pub struct Access {
     pub request_id: String,
     /// The proxies that the request has come through, passed on to upstreams so that loops are seen.
     pub trail: Trail,
+    /// Where the request belongs to, for fetching ahead; requests of no session cause none.
+    pub session: Option<Session>,
 }
 
 impl Access {
@@ -27,6 +41,7 @@ impl Access {
             whole_status: false,
             request_id: request_id.into(),
             trail: Trail::default(),
+            session: None,
         }
     }
 }

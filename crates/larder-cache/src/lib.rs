@@ -25,6 +25,7 @@ mod metrics;
 mod objects;
 pub mod paste;
 mod policy;
+mod prefetch;
 mod served;
 mod spool;
 mod tasks;
@@ -32,7 +33,7 @@ mod verify;
 
 pub mod checksum;
 
-pub use access::Access;
+pub use access::{Access, Session};
 pub use checksum::ChecksumDatabases;
 pub use clock::{WallClock, age_text};
 pub use engine::{Engine, EngineSettings};

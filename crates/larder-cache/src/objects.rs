@@ -41,6 +41,7 @@ impl Engine {
         access: &Access,
     ) -> Result<Served, Failure> {
         let private = self.gate(of.module(), access)?;
+        self.note_asked(of, kind, access);
         let key = ObjectKey::new(of.clone(), kind);
         let result = self.find_or_fetch(&key, private, access).await;
         result.map_err(|failure| Failure { private, ..failure })

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use http::{Method, Request, Response, StatusCode, Version, request::Parts};
-use larder_cache::{Access, Engine, Explained, Failure, Finding, Metrics, Served};
+use larder_cache::{Access, Engine, Explained, Failure, Finding, Metrics, Served, Session};
 use larder_module::path::ModulePath;
 use larder_module::request::{ChecksumRequest, ObjectKind, ProxyRequest};
 use larder_module::version::{ModuleVersion, Query};
@@ -224,6 +224,8 @@ impl<B: Backend> App<B> {
                     whole_status: parts.version < Version::HTTP_11,
                     request_id: id.as_str().to_owned(),
                     trail: Trail::of(&parts.headers),
+                    session: connection
+                        .map(|connection| Session { connection: connection.id, client: client.address }),
                 };
                 self.ask(&path, &access, &asked, &mut log).await
             }

@@ -52,6 +52,8 @@ impl CoarseClock {
 /// The marks that one connection leaves.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    /// No other connection of this process has it.
+    pub(crate) id: u64,
     clock: Arc<CoarseClock>,
     opened_ms: u64,
     /// When the first byte of the head being read arrived; 0 between heads.
@@ -93,9 +95,10 @@ pub(crate) enum CutReason {
 }
 
 impl Connection {
-    fn new(clock: &Arc<CoarseClock>) -> Self {
+    fn new(id: u64, clock: &Arc<CoarseClock>) -> Self {
         let now = clock.tick();
         Self {
+            id,
             clock: Arc::clone(clock),
             opened_ms: now,
             head_ms: AtomicU64::new(0),
@@ -336,7 +339,7 @@ impl Connections {
     /// Registers a new connection; the guard takes it off again.
     pub(crate) fn open(self: &Arc<Self>) -> OpenConnection {
         let id = self.next.fetch_add(1, Relaxed);
-        let connection = Arc::new(Connection::new(&self.clock));
+        let connection = Arc::new(Connection::new(id, &self.clock));
         self.lock().insert(id, Arc::clone(&connection));
         OpenConnection { id, connection, all: Arc::clone(self) }
     }

@@ -50,7 +50,7 @@ pub use judge::{Judged, ListEntry, RawList};
 pub use name::{Origin, UpstreamName};
 pub use pages::{Page, PageFailure, PageRequest};
 pub use resolver::{LookUp, LookingUp};
-pub use routes::{Route, Routes, VerifyMode};
+pub use routes::{Prefetch, Route, Routes, VerifyMode};
 pub use settings::{
     BreakerSettings, ClientIdentity, Concurrency, Limits, Retries, Timeouts, TlsSettings, UpstreamSettings,
 };

@@ -19,6 +19,18 @@ pub enum VerifyMode {
     Off,
 }
 
+/// What is fetched ahead of clients.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Prefetch {
+    /// Nothing.
+    Off,
+    /// go.mod files only.
+    Mods,
+    /// Whatever the client will ask for, as far as that can be told.
+    #[default]
+    Full,
+}
+
 /// Patterns, and what holds for the modules that match.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -32,6 +44,8 @@ pub struct Route {
     pub private: bool,
     /// What to do about the checksum database.
     pub verify: VerifyMode,
+    /// What is fetched ahead of clients.
+    pub prefetch: Prefetch,
 }
 
 /// All routes.

@@ -123,6 +123,7 @@ impl Setup {
                     .expect("a chain"),
                 private,
                 verify: self.verify,
+                prefetch: larder_upstream::Prefetch::Off,
             }
         };
         let routes = self.private.iter().map(|(patterns, chain)| route(patterns, patterns, chain, true));

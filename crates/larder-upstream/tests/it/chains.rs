@@ -1,7 +1,9 @@
 //! Walking chains by Go's rules.
 
 use larder_module::pattern::Patterns;
-use larder_upstream::{FetchCause, FetchError, Route, Routes, SmallReply, Upstream, VerifyMode, WalkFailure};
+use larder_upstream::{
+    FetchCause, FetchError, Prefetch, Route, Routes, SmallReply, Upstream, VerifyMode, WalkFailure,
+};
 
 use crate::support::{Server, Step, chain, good_body, info, pool, reply, soon};
 
@@ -127,6 +129,7 @@ async fn the_first_route_that_matches_decides() {
         chain: chain(&pool, list),
         private,
         verify: VerifyMode::default(),
+        prefetch: Prefetch::default(),
     };
     let routes = Routes::new(
         vec![

@@ -11,8 +11,8 @@ use larder_module::goproxy::ProxyList;
 use larder_module::pattern::Patterns;
 use larder_server::{BasePath, IpPrefixes, Limits as ServerLimits, ServerSettings, TlsFiles};
 use larder_upstream::{
-    ClientIdentity, Credential, Credentials, ForwardProxy, ForwardProxySettings, Origin as UrlOrigin, Route,
-    Routes, Secret, TlsSettings, UpstreamSettings, Upstreams, VerifyMode,
+    ClientIdentity, Credential, Credentials, ForwardProxy, ForwardProxySettings, Origin as UrlOrigin,
+    Prefetch, Route, Routes, Secret, TlsSettings, UpstreamSettings, Upstreams, VerifyMode,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -80,7 +80,14 @@ fn route(setting: &RouteSetting, upstreams: &Upstreams, problems: &mut Vec<Probl
         _ => VerifyMode::Required,
     };
     let patterns = Patterns::parse(&setting.patterns);
-    Some(Route { name: setting.patterns.clone(), patterns, chain, private: setting.private, verify })
+    Some(Route {
+        name: setting.patterns.clone(),
+        patterns,
+        chain,
+        private: setting.private,
+        verify,
+        prefetch: Prefetch::default(),
+    })
 }
 
 /// A version may be published at any moment, so "not known" is never believed for longer.
