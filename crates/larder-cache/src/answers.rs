@@ -285,7 +285,15 @@ impl Engine {
             .chain
             .walk(|upstream| {
                 let known = known.clone();
-                async move { self.ask(&upstream, wanted, known.as_deref(), deadline).await }
+                async move {
+                    let watch = self.watch_fetch(&upstream, began, || wanted.path());
+                    let result = self.ask(&upstream, wanted, known.as_deref(), deadline).await;
+                    let bytes = |news: &Option<(Bytes, Validators)>| {
+                        news.as_ref().map_or(0, |(body, _)| body.len() as u64)
+                    };
+                    watch.ended(result.as_ref().map(bytes));
+                    result
+                }
             })
             .await;
         match walked {

@@ -47,6 +47,7 @@ use tracing::warn;
 
 pub use gosumdb::{DatabaseAddress, Gosumdb, GosumdbError};
 
+use crate::Journal;
 use database::{Database, LookupFailure};
 
 /// The longest list of patterns that still fits into a line for a client.
@@ -140,6 +141,8 @@ pub struct ChecksumSettings {
     pub status_budget: Duration,
     /// How long after it was seen a newer head is checked when nobody waits for it.
     pub audit_delay: Duration,
+    /// Who is told of every request to the database.
+    pub journal: Option<Arc<dyn Journal>>,
 }
 
 impl ChecksumSettings {
@@ -156,6 +159,7 @@ impl ChecksumSettings {
             doubt_freshness: Duration::from_secs(2),
             status_budget: Duration::from_secs(34),
             audit_delay: Duration::from_secs(2),
+            journal: None,
         }
     }
 }

@@ -19,12 +19,13 @@ use tokio::{
 };
 
 use crate::{
-    Access, ChecksumDatabases, Content, Failure, Metrics, Served, WallClock,
+    Access, ChecksumDatabases, Content, Failure, Journal, Metrics, Served, WallClock,
     absence::Absences,
     aftermath::Refusals,
     answers::Answers,
     causes::Causes,
     flight::Board,
+    journal::AnswerWatch,
     memory::AtHand,
     objects,
     tasks::{Slots, Tasks},
@@ -53,6 +54,8 @@ pub struct EngineSettings {
     pub examinations: usize,
     /// Wall time.
     pub clock: WallClock,
+    /// Who is told of every request.
+    pub journal: Option<Arc<dyn Journal>>,
 }
 
 impl EngineSettings {
@@ -70,6 +73,7 @@ impl EngineSettings {
             fetch_queue: 4_096,
             examinations: std::thread::available_parallelism().map_or(2, usize::from),
             clock,
+            journal: None,
         }
     }
 }
@@ -143,7 +147,10 @@ impl Engine {
         kind: ObjectKind,
         access: &Access,
     ) -> Result<Served, Failure> {
+        let watch = self.watch();
         let result = self.serve_object(of, kind, access).await;
+        let path = || Wanted::Object { of: of.clone(), kind }.path();
+        watch.answered(objects::content_of(kind), access, result.as_ref(), path);
         self.counted(objects::content_of(kind), result)
     }
 
@@ -153,8 +160,7 @@ impl Engine {
     ///
     /// Fails with the reason and the text for the client.
     pub async fn list(self: &Arc<Self>, module: &ModulePath, access: &Access) -> Result<Served, Failure> {
-        let result = self.serve_answer(Wanted::List(module.clone()), access).await;
-        self.counted(Content::List, result)
+        self.answer_watched(Wanted::List(module.clone()), Content::List, access).await
     }
 
     /// Returns the `.info` of a module's latest version.
@@ -163,8 +169,7 @@ impl Engine {
     ///
     /// Fails with the reason and the text for the client.
     pub async fn latest(self: &Arc<Self>, module: &ModulePath, access: &Access) -> Result<Served, Failure> {
-        let result = self.serve_answer(Wanted::Latest(module.clone()), access).await;
-        self.counted(Content::Latest, result)
+        self.answer_watched(Wanted::Latest(module.clone()), Content::Latest, access).await
     }
 
     /// Returns the `.info` of what a branch, commit or version prefix stands for.
@@ -179,8 +184,7 @@ impl Engine {
         access: &Access,
     ) -> Result<Served, Failure> {
         let wanted = Wanted::Query { module: module.clone(), query: query.clone() };
-        let result = self.serve_answer(wanted, access).await;
-        self.counted(Content::Query, result)
+        self.answer_watched(wanted, Content::Query, access).await
     }
 
     /// Answers for a checksum database out of the verified copy.
@@ -200,7 +204,9 @@ impl Engine {
             ChecksumRequest::Lookup { .. } => Content::ChecksumLookup,
             ChecksumRequest::Tile(_) => Content::ChecksumTile,
         };
+        let watch = self.watch();
         let result = self.serve_checksum(database, request, access).await;
+        watch.answered(content, access, result.as_ref(), || checksum_path(database, request));
         self.counted(content, result)
     }
 
@@ -291,9 +297,38 @@ impl Engine {
         &names(true) - &names(false)
     }
 
+    fn watch(&self) -> AnswerWatch<'_> {
+        AnswerWatch::start(self.settings.journal.as_ref())
+    }
+
+    async fn answer_watched(
+        self: &Arc<Self>,
+        wanted: Wanted,
+        content: Content,
+        access: &Access,
+    ) -> Result<Served, Failure> {
+        let watch = self.watch();
+        let path = self.settings.journal.is_some().then(|| wanted.path());
+        let result = self.serve_answer(wanted, access).await;
+        watch.answered(content, access, result.as_ref(), || path.unwrap_or_default());
+        self.counted(content, result)
+    }
+
     fn counted(&self, content: Content, result: Result<Served, Failure>) -> Result<Served, Failure> {
         self.metrics.answered(content, result.as_ref());
         result
+    }
+}
+
+/// Returns the path that a client asks a checksum database's copy for.
+fn checksum_path(database: &str, request: &ChecksumRequest) -> String {
+    match request {
+        ChecksumRequest::Supported => format!("/sumdb/{database}/supported"),
+        ChecksumRequest::Latest => format!("/sumdb/{database}/latest"),
+        ChecksumRequest::Lookup { module, version } => {
+            format!("/sumdb/{database}/lookup/{}@{}", module.escaped(), version.escaped())
+        }
+        ChecksumRequest::Tile(tile) => format!("/sumdb/{database}/{}", tile.path()),
     }
 }
 

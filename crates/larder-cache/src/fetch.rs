@@ -25,6 +25,7 @@ use crate::{
     failure::cut,
     flight::{Flight, Landing, Phase, Ready, ReadyBody, Stop},
     growing::Growing,
+    journal::FetchWatch,
     memory::{SMALL, entity_tag},
     spool::{Spool, SpoolContent, SpoolError, Spooled, blocking},
     tasks::Slot,
@@ -154,10 +155,14 @@ impl Engine {
             .chain
             .walk(|upstream| async move {
                 flight.note_asking(upstream.name());
-                match upstream.small(wanted, None, deadline).await? {
-                    SmallReply::Fresh(fresh) => Ok(fresh.body),
-                    SmallReply::NotModified => Err(unasked_not_modified(&upstream, wanted)),
-                }
+                let watch = self.watch_fetch(&upstream, flight.begun(), || wanted.path());
+                let result = match upstream.small(wanted, None, deadline).await {
+                    Ok(SmallReply::Fresh(fresh)) => Ok(fresh.body),
+                    Ok(SmallReply::NotModified) => Err(unasked_not_modified(&upstream, wanted)),
+                    Err(error) => Err(error),
+                };
+                watch.ended(result.as_ref().map(|body| body.len() as u64));
+                result
             })
             .await;
         match walked {
@@ -340,7 +345,30 @@ impl Engine {
         spool: &mut Spool,
         resume: &mut Option<Resume>,
     ) -> Result<Option<Stopped>, FetchError> {
+        let before = spool.len();
+        let path = || format!("/{}", key.relative_path());
+        let mut watch = self.watch_fetch(upstream, flight.begun(), path);
+        let result = self.take_body(route, key, upstream, flight, spool, resume, &mut watch).await;
+        watch.ended(result.as_ref().map(|_| spool.len().saturating_sub(before)));
+        result
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the one who calls it, taken apart by what must outlive a failure"
+    )]
+    async fn take_body(
+        self: &Arc<Self>,
+        route: &Route,
+        key: &ObjectKey,
+        upstream: &Upstream,
+        flight: &Flight,
+        spool: &mut Spool,
+        resume: &mut Option<Resume>,
+        watch: &mut FetchWatch,
+    ) -> Result<Option<Stopped>, FetchError> {
         let mut body = upstream.zip(key.of(), resume.take().as_ref()).await?;
+        watch.first_byte();
         // Not before: the database learns no name of which no upstream has anything. Beside the body it costs no time.
         self.look_up_ahead(route, key.of());
         let stop = |error| {
@@ -480,6 +508,16 @@ impl Engine {
             // Another process was first. Its bytes count, and the next caller finds them in the store.
             Published::AlreadyThere(_) => {}
         }
+    }
+
+    /// Watches a request to an upstream, if anybody wants to know.
+    pub(crate) fn watch_fetch(
+        &self,
+        upstream: &Upstream,
+        wanted: Instant,
+        path: impl FnOnce() -> String,
+    ) -> FetchWatch {
+        FetchWatch::start(self.settings.journal.as_ref(), || upstream.name(), wanted, path)
     }
 
     fn count_fetch(&self, route: &Route, upstream: &UpstreamName, began: Instant, bytes: u64) {

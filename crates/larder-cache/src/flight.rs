@@ -80,6 +80,7 @@ pub(crate) struct Flight {
     may_fetch: AtomicBool,
     phase: watch::Sender<Phase>,
     asking: Mutex<Option<(UpstreamName, Instant)>>,
+    begun: Instant,
 }
 
 impl Flight {
@@ -98,6 +99,11 @@ impl Flight {
             )
         };
         asking.iter().map(line).collect()
+    }
+
+    /// Returns when somebody first wanted it.
+    pub(crate) fn begun(&self) -> Instant {
+        self.begun
     }
 
     pub(crate) fn may_fetch(&self) -> bool {
@@ -139,7 +145,12 @@ impl Board {
             return (Arc::clone(flight), None);
         }
         let phase = watch::Sender::new(Phase::Looking);
-        let flight = Arc::new(Flight { may_fetch: may_fetch.into(), phase, asking: Mutex::default() });
+        let flight = Arc::new(Flight {
+            may_fetch: may_fetch.into(),
+            phase,
+            asking: Mutex::default(),
+            begun: Instant::now(),
+        });
         flights.insert(key.clone(), Arc::clone(&flight));
         let landing =
             Landing { board: self.clone(), key: key.clone(), flight: Arc::clone(&flight), on_board: true };

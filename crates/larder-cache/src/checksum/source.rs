@@ -16,6 +16,7 @@ use larder_upstream::{Chain, FetchCause, FetchError, Upstream, UpstreamKind, Ups
 use tokio::time::Instant;
 
 use super::ChecksumSettings;
+use crate::journal::{FetchWatch, Journal};
 
 /// The most that a look-up or head may take: a record has a line or two and the head a few.
 const LIMIT: u64 = 64 << 10;
@@ -32,11 +33,18 @@ pub(super) struct Source {
     /// What stands before the database's own paths: nothing, or `/sumdb/<name>`.
     prefix: Arc<str>,
     limit: Duration,
+    journal: Option<Arc<dyn Journal>>,
 }
 
 impl Source {
-    fn new(upstream: Upstream, prefix: &Arc<str>, limit: Duration) -> Self {
-        Self { name: upstream.name(), upstream, prefix: Arc::clone(prefix), limit }
+    fn new(
+        upstream: Upstream,
+        prefix: &Arc<str>,
+        limit: Duration,
+        journal: Option<&Arc<dyn Journal>>,
+    ) -> Self {
+        let journal = journal.map(Arc::clone);
+        Self { name: upstream.name(), upstream, prefix: Arc::clone(prefix), limit, journal }
     }
 
     pub(super) fn name(&self) -> &UpstreamName {
@@ -65,7 +73,12 @@ impl Source {
 
     async fn get(&self, path: &str, limit: u64) -> Result<Bytes, FetchError> {
         let path = format!("{}/{path}", self.prefix);
-        self.upstream.raw(&path, limit, Instant::now() + self.limit).boxed().await
+        let now = Instant::now();
+        let name = || self.name.clone();
+        let watch = FetchWatch::start(self.journal.as_ref(), name, now, || path.clone());
+        let result = self.upstream.raw(&path, limit, now + self.limit).boxed().await;
+        watch.ended(result.as_ref().map(|body| body.len() as u64));
+        result
     }
 
     /// The error for an answer that is none.
@@ -93,6 +106,7 @@ pub(super) struct Sources {
     ask_proxies: bool,
     limit: Duration,
     doubt_freshness: Duration,
+    journal: Option<Arc<dyn Journal>>,
     support: Mutex<HashMap<UpstreamName, Support>>,
 }
 
@@ -106,10 +120,12 @@ impl Sources {
         let limit = settings.ask_limit;
         Self {
             prefix: format!("/sumdb/{name}").into(),
-            direct: direct.map(|upstream| Source::new(upstream, &"".into(), limit)),
+            direct: direct
+                .map(|upstream| Source::new(upstream, &"".into(), limit, settings.journal.as_ref())),
             ask_proxies,
             limit,
             doubt_freshness: settings.doubt_freshness,
+            journal: settings.journal.clone(),
             support: Mutex::default(),
         }
     }
@@ -119,7 +135,8 @@ impl Sources {
         let askable =
             |upstream: &Upstream| matches!(upstream.kind(), UpstreamKind::Http | UpstreamKind::File);
         let proxies = chain.upstreams().take_while(askable).filter(|_| self.ask_proxies);
-        let proxies = proxies.map(|upstream| Source::new(upstream, &self.prefix, self.limit));
+        let journal = self.journal.as_ref();
+        let proxies = proxies.map(|upstream| Source::new(upstream, &self.prefix, self.limit, journal));
         proxies.chain(self.direct.clone()).collect()
     }
 

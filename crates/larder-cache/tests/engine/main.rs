@@ -4,6 +4,7 @@ mod absence;
 mod answers;
 mod common;
 mod direct;
+mod journal;
 mod objects;
 mod repositories;
 mod storage;
