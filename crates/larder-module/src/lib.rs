@@ -3,7 +3,7 @@
 //! Everything that the go command decides by rule alone is decided here, with the same verdict as
 //! golang.org/x/mod: names and versions ([`path`], [`version`], [`semver`], [`pseudo`], [`escape`]), patterns and
 //! lists of proxies ([`pattern`], [`goproxy`]), where repositories are ([`hosting`], [`govcs`]), requests ([`request`]), and the files of a module ([`gomod`],
-//! [`gowork`], [`gosum`], [`info`]).
+//! [`gowork`], [`gosum`], [`info`]), and what the go.mod files of a project select ([`graph`]).
 
 pub mod defaults;
 pub mod dirhash;
@@ -13,6 +13,7 @@ pub mod goproxy;
 pub mod gosum;
 pub mod govcs;
 pub mod gowork;
+pub mod graph;
 pub mod hosting;
 pub mod info;
 pub mod path;
