@@ -3,11 +3,12 @@
 //! Everything that the go command decides by rule alone is decided here, with the same verdict as
 //! golang.org/x/mod: names and versions ([`path`], [`version`], [`semver`], [`pseudo`], [`escape`]), patterns and
 //! lists of proxies ([`pattern`], [`goproxy`]), where repositories are ([`hosting`], [`govcs`]), requests ([`request`]), and the files of a module ([`gomod`],
-//! [`gowork`], [`gosum`], [`info`]), and what the go.mod files of a project select ([`graph`]).
+//! [`gowork`], [`gosum`], [`info`]), the tops of Go files ([`gofile`]), and what the go.mod files of a project select ([`graph`]).
 
 pub mod defaults;
 pub mod dirhash;
 pub mod escape;
+pub mod gofile;
 pub mod gomod;
 pub mod goproxy;
 pub mod gosum;
