@@ -4,18 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use larder_cache::paste::assignment;
-use larder_cache::{ChecksumDatabases, Engine, Metrics};
-use larder_direct::Direct;
 use larder_server::{AppParts, Server, ServerControl, StartPageFacts, VersionFacts};
-use larder_store::{FailPoint, Store, StoreError, StoreOptions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{debug, info, warn};
 
 use super::Outcome;
 use crate::config::{Config, Environment};
-use crate::findings::Findings;
-use crate::git_figures::GitFigures;
+use crate::wiring::{Works, WorksSettings};
 use crate::{clock, logging, render, wiring};
 
 /// Time for what was verified to reach the store after the last client is gone.
@@ -40,39 +36,19 @@ pub(crate) fn run(config: &Config, environment: &Environment) -> Result<(), Outc
 }
 
 async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> Result<(), Outcome> {
-    let upstreams = wiring::upstreams(config, environment).map_err(Outcome::Configuration)?;
-    let findings = Arc::new(Findings::default());
-    let observer = Arc::<Findings>::clone(&findings);
-    let direct =
-        wiring::version_control(config, environment, observer, &upstreams).map_err(Outcome::Configuration)?;
-    let upstreams = upstreams.with_version_control(Arc::<Direct>::clone(&direct));
-    let routes = wiring::routes(config, &upstreams).map_err(Outcome::Configuration)?;
-    let checksums = wiring::checksums(config).map_err(Outcome::Configuration)?;
-    let store = open_store(config, environment)?;
-    let databases = ChecksumDatabases::new(checksums, &store, &upstreams);
-    let metrics = Metrics::new();
-    findings.keep_in(store.clone(), metrics.clone());
-    metrics.register(|registry| registry.register_collector(Box::new(GitFigures::new(direct))));
-    let instance = upstreams.instance().clone();
-    let mut notices = upstreams.notices().to_vec();
-    notices.extend(wiring::missing_git(config, environment));
-    let engine = Engine::new(
-        wiring::engine(config, descriptors),
-        store,
-        upstreams,
-        routes,
-        Some(databases),
-        metrics.clone(),
-    );
+    let works = WorksSettings {
+        exclusive: true,
+        mirrors: config.path("data").unwrap_or_default().join("mirrors"),
+        descriptors,
+        journal: None,
+        fresh_answers: false,
+    };
+    let Works { engine, metrics, instance, notices } = Works::build(config, environment, works)?;
     let access_log = logging::start_access_log(config).map_err(|error| Outcome::usage(&error, None))?;
     let parts = AppParts {
         backend: Arc::clone(&engine),
         metrics,
-        version: VersionFacts {
-            name: "larder".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            revision: option_env!("LARDER_REVISION").map(str::to_owned),
-        },
+        version: version_facts(),
         start_page: StartPageFacts {
             private_patterns: crate::config::settings::list(&config.unlisted_patterns()),
         },
@@ -93,26 +69,6 @@ async fn serve(config: &Config, environment: &Environment, descriptors: u64) -> 
     access_log.flush(logging::LAST_LINES);
     info!("stopped");
     Ok(())
-}
-
-fn open_store(config: &Config, environment: &Environment) -> Result<Store, Outcome> {
-    let mut options = StoreOptions::new(config.path("data").unwrap_or_default(), clock::wall).exclusive();
-    if let Some(plan) = environment.non_empty("LARDER_FAIL_POINT") {
-        options.fail_point = Some(plan.parse::<FailPoint>().map_err(|error| Outcome::usage(&error, None))?);
-    }
-    Store::open(options).map_err(|error| {
-        let hint = match &error {
-            StoreError::Busy { .. } => "stop the other server, or name another folder with --data",
-            StoreError::NoSpace { .. } | StoreError::NoInodes { .. } => {
-                "make room, or name another folder with --data"
-            }
-            StoreError::Denied { .. } | StoreError::ReadOnly { .. } => {
-                "name a folder that this user may write with --data, or change the owner of this one"
-            }
-            _ => "name another folder with --data",
-        };
-        Outcome::usage(&error, hint.to_owned())
-    })
 }
 
 /// Prints the line to paste, and what a person has to know about private modules.
@@ -176,14 +132,14 @@ async fn stopped<B: larder_server::Backend>(control: ServerControl<B>) {
 /// resident: 32 KiB a connection in place of 18, and 18 MiB at rest in place of 10. Clearing two megabytes for each
 /// short-lived buffer of a body took an eighth of a cold download's time besides.
 #[cfg(target_os = "linux")]
-fn small_pages() {
+pub(super) fn small_pages() {
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         debug!("huge pages stay on: {error}");
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn small_pages() {}
+pub(super) fn small_pages() {}
 
 /// Raises the soft limit on open files to the hard one and returns what holds now.
 fn raise_descriptor_limit() -> u64 {
@@ -194,8 +150,17 @@ fn raise_descriptor_limit() -> u64 {
     held.unwrap_or(1 << 20)
 }
 
+/// Returns what this build says of itself.
+pub(super) fn version_facts() -> VersionFacts {
+    VersionFacts {
+        name: "larder".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        revision: option_env!("LARDER_REVISION").map(str::to_owned),
+    }
+}
+
 /// Returns a number that differs from start to start.
-fn id_seed() -> u64 {
+pub(super) fn id_seed() -> u64 {
     let since = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_secs() << 20 ^ u64::from(since.subsec_nanos()) ^ u64::from(std::process::id()) << 40
 }

@@ -65,10 +65,23 @@ impl Config {
         config_flag: Option<PathBuf>,
         flags: Flags,
     ) -> Result<Self, Vec<Problem>> {
+        Self::resolve_over(environment, config_flag, flags, Vec::new())
+    }
+
+    /// Does the same for a command with other defaults than the table's.
+    pub(crate) fn resolve_over(
+        environment: &Environment,
+        config_flag: Option<PathBuf>,
+        flags: Flags,
+        other_defaults: Vec<(&'static str, String)>,
+    ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let layer = read_file(environment, config_flag, &mut problems);
         let FileLayer { values: file_values, routes, credentials, repositories } = layer;
         let mut values = defaults(environment);
+        let other_defaults =
+            other_defaults.into_iter().map(|(key, text)| (key, Value { text, origin: Origin::Default }));
+        values.extend(other_defaults);
         let written = file_values.into_iter().map(|(key, text, origin)| (key, Value { text, origin }));
         values.extend(written);
         values.extend(environment_layer(environment, &mut problems));

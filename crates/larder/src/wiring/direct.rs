@@ -61,11 +61,12 @@ const PASSED_ON_NUMBERED: &[&str] = &["GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"];
 pub(crate) fn version_control(
     config: &Config,
     environment: &Environment,
+    mirrors: PathBuf,
     observer: Arc<dyn Observer>,
     upstreams: &Upstreams,
 ) -> Result<Arc<Direct>, Vec<Problem>> {
     let mut problems = Vec::new();
-    let settings = settings(config, environment, observer, &mut problems);
+    let settings = settings(config, environment, mirrors, observer, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -76,12 +77,13 @@ pub(crate) fn version_control(
 fn settings(
     config: &Config,
     environment: &Environment,
+    mirrors: PathBuf,
     observer: Arc<dyn Observer>,
     problems: &mut Vec<Problem>,
 ) -> DirectSettings {
     let data = config.path("data").unwrap_or_default();
     DirectSettings {
-        mirrors: data.join("mirrors"),
+        mirrors,
         staging: data.join("staging"),
         budget: config.size("git.mirrors"),
         repository_limit: config.size("git.repository"),

@@ -1,6 +1,7 @@
 //! From the configuration to the parts that serve: upstreams, routes, checksum databases, listener.
 
 mod direct;
+mod works;
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
 pub(crate) use direct::{missing_git, version_control};
+pub(crate) use works::{Works, WorksSettings};
 
 use crate::clock;
 use crate::config::{Config, Environment, Origin, Problem, Proof, RouteSetting, SecretSource};
