@@ -3,6 +3,9 @@
 //! The go command asks for two things at a time on two cores, so over a long link it mostly waits. From the go.mod files that
 //! pass by it can be told what it will ask for next.
 
+#[allow(dead_code, reason = "the actor that feeds it comes next")]
+mod predict;
+
 use larder_module::{request::ObjectKind, version::ModuleVersion};
 
 use crate::{Access, engine::Engine};

@@ -1,0 +1,140 @@
+//! `go build` of a tidy module: it reads no module graph and asks for a zip when it meets an import of it.
+//!
+//! Which packages of a module the main module imports can't be seen, only which zips come; of a zip that comes unforeseen all packages
+//! may be meant. Of what those import it is known.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use larder_module::request::ObjectKind;
+
+use super::{
+    Why,
+    graph::{Graph, NodeId},
+    session::{Draft, Session, rank},
+};
+
+/// Which packages of a module are built.
+#[derive(Debug, Default)]
+struct Used {
+    /// Nobody knows, so all of them.
+    all: bool,
+    /// By folder.
+    folders: BTreeSet<Box<str>>,
+    visited: HashSet<Box<str>>,
+}
+
+/// What is known of a build.
+#[derive(Debug, Default)]
+pub(super) struct Lazy {
+    used: HashMap<NodeId, Used>,
+    /// Imports of which no module is known yet.
+    pending: BTreeSet<(NodeId, Box<str>)>,
+}
+
+impl Lazy {
+    pub(super) fn is_idle(&self) -> bool {
+        self.used.is_empty()
+    }
+
+    pub(super) fn uses(&self, id: NodeId) -> bool {
+        self.used.contains_key(&id)
+    }
+
+    pub(super) fn zips(self) -> Vec<NodeId> {
+        self.used.into_iter().filter(|(_, used)| used.all).map(|(id, _)| id).collect()
+    }
+}
+
+impl Session {
+    /// The client asks for a zip that it wants to build with.
+    pub(super) fn build(&mut self, graph: &Graph, id: NodeId) {
+        // The client's own version of a path counts from now on, though a higher one was named.
+        self.best.insert(graph.path(id), id);
+        let used = self.lazy.used.entry(id).or_default();
+        if used.folders.is_empty() {
+            used.all = true;
+        }
+        self.accompany(graph, id);
+        if graph.packages(id).is_none() {
+            self.wish(Draft { id, kind: ObjectKind::Zip, rank: rank::FACTS, why: Why::Facts, facts: true });
+        }
+        self.visit(graph, id);
+        self.resolve_pending(graph);
+    }
+
+    /// After the zip come the `.mod`, and the `.info` in the end.
+    fn accompany(&mut self, graph: &Graph, id: NodeId) {
+        let rank = rank::COMPANION;
+        self.wish(Draft { id, kind: ObjectKind::Mod, rank, why: Why::Companion, facts: true });
+        self.wish(Draft { id, kind: ObjectKind::Info, rank, why: Why::Companion, facts: false });
+        self.follow(graph, id);
+    }
+
+    /// Follows the imports of the packages of a module that are built.
+    pub(super) fn visit(&mut self, graph: &Graph, id: NodeId) {
+        let mut work = vec![id];
+        while let Some(id) = work.pop() {
+            let Some(facts) = graph.packages(id) else { continue };
+            let Some(used) = self.lazy.used.get_mut(&id) else { continue };
+            let mut imports = Vec::new();
+            for (folder, package) in &facts.packages {
+                let counts = used.folders.contains(folder)
+                    || (used.all && !package.is_command && !is_internal(folder));
+                if counts && used.visited.insert(folder.clone()) {
+                    imports.extend(package.imports.iter().cloned());
+                }
+            }
+            for import in imports {
+                if let Some(module) = self.resolve(graph, id, &import) {
+                    work.push(module);
+                } else {
+                    self.lazy.pending.insert((id, (*import).into()));
+                }
+            }
+        }
+    }
+
+    /// More modules are known: looks for imports that had none.
+    pub(super) fn resolve_pending(&mut self, graph: &Graph) {
+        for (id, import) in std::mem::take(&mut self.lazy.pending) {
+            match self.resolve(graph, id, &import) {
+                Some(module) => self.visit(graph, module),
+                None => {
+                    self.lazy.pending.insert((id, import));
+                }
+            }
+        }
+    }
+
+    /// Finds the module of an import and notes its package as built.
+    fn resolve(&mut self, graph: &Graph, from: NodeId, import: &str) -> Option<NodeId> {
+        let (module, folder) = if let Some(folder) = folder_in(import, graph.path_text(from)) {
+            (from, folder)
+        } else {
+            let mut prefix = import;
+            loop {
+                if let Some(best) = graph.path_known(prefix).and_then(|path| self.best.get(&path)) {
+                    break (*best, folder_in(import, prefix)?);
+                }
+                prefix = prefix.rsplit_once('/')?.0;
+            }
+        };
+        let used = self.lazy.used.entry(module).or_default();
+        used.folders.insert(folder.into());
+        if module != from {
+            let (kind, rank) = (ObjectKind::Zip, rank::IMPORTED);
+            self.wish(Draft { id: module, kind, rank, why: Why::Imported, facts: true });
+            self.accompany(graph, module);
+        }
+        Some(module)
+    }
+}
+
+fn folder_in<'a>(import: &'a str, module: &str) -> Option<&'a str> {
+    let rest = import.strip_prefix(module)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+}
+
+fn is_internal(folder: &str) -> bool {
+    folder.split('/').any(|element| element == "internal")
+}

@@ -1,0 +1,419 @@
+//! One run of the go command, seen from the outside.
+
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet, VecDeque},
+    time::Instant,
+};
+
+use larder_module::request::ObjectKind;
+
+use super::{
+    SessionKey, Why,
+    graph::{Graph, NodeId, PathId, Requires},
+    lazy::Lazy,
+};
+
+/// A session with fewer requests may join another one.
+const YOUNG: usize = 40;
+/// A client that asks for `.info` in the order of all modules it knows lists them; who leaves out this many downloads its own.
+const SKIPPED: usize = 4;
+
+/// So many requests that a tidy main module with a new go line doesn't explain mean that it has an old one.
+const ODDITIES: usize = 3;
+
+/// Ranks, so that what is needed first comes first.
+pub(super) mod rank {
+    pub(in super::super) const FACTS: u32 = 0;
+    pub(in super::super) const REQUIRED: u32 = 10;
+    pub(in super::super) const COMPANION: u32 = 20;
+    pub(in super::super) const IMPORTED: u32 = 30;
+    pub(in super::super) const LIKELY: u32 = 100;
+    pub(in super::super) const INFO: u32 = 1_000;
+    pub(in super::super) const ZIP: u32 = 10_000;
+}
+
+/// A wish of one session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draft {
+    pub(super) id: NodeId,
+    pub(super) kind: ObjectKind,
+    pub(super) rank: u32,
+    pub(super) why: Why,
+    pub(super) facts: bool,
+}
+
+/// How far a kind of wish is trusted: so many on credit, then so many for each that the client really came for.
+#[derive(Debug, Default)]
+struct Credit {
+    given: usize,
+    used: usize,
+    held: VecDeque<Draft>,
+}
+
+impl Credit {
+    const fn allows(&self, why: Why, kind: ObjectKind) -> bool {
+        let (first, each) = match (why, kind) {
+            (Why::Facts, _) => return true,
+            (Why::Required, _) => (1_000, 5),
+            (Why::Companion, _) => (50, 5),
+            (Why::Imported, _) => (20, 3),
+            (Why::Likely, _) => (200, 3),
+            (Why::Selected, ObjectKind::Info) => (256, 5),
+            (Why::Selected, _) => (64, 4),
+        };
+        self.given < first + each * self.used
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    info: bool,
+    r#mod: bool,
+    pub(super) zip: bool,
+}
+
+impl Asked {
+    const fn of(&mut self, kind: ObjectKind) -> &mut bool {
+        match kind {
+            ObjectKind::Info => &mut self.info,
+            ObjectKind::Mod => &mut self.r#mod,
+            ObjectKind::Zip => &mut self.zip,
+        }
+    }
+}
+
+/// What one session asked for, and what follows.
+#[derive(Debug)]
+pub(super) struct Session {
+    key: SessionKey,
+    last: Instant,
+    requests: usize,
+    pub(super) asked: HashMap<NodeId, Asked>,
+    wished: HashMap<(NodeId, ObjectKind), Why>,
+    credit: HashMap<(Why, ObjectKind), Credit>,
+    drafts: Vec<Draft>,
+    /// The highest version of each path that was asked for or named.
+    pub(super) best: HashMap<PathId, NodeId>,
+    /// Below modules that don't name all they need: the client asks for the `.mod` of all of these.
+    subtree: HashSet<NodeId>,
+    /// Versions whose requirements were followed, and whether as a subtree.
+    followed: HashMap<NodeId, bool>,
+    /// The `.mod` asked for while the module graph was read, in their order.
+    order: Vec<(u64, NodeId)>,
+    /// The main module's own go line is old: everything below it is read.
+    unpruned: bool,
+    /// Asked for out of order although only pruned modules name them.
+    oddities: usize,
+    /// Named by something that was asked for.
+    named: HashSet<NodeId>,
+    infos: usize,
+    zips_follow: bool,
+    pub(super) lazy: Lazy,
+}
+
+impl Session {
+    pub(super) fn new(key: SessionKey, now: Instant) -> Self {
+        Self {
+            key,
+            last: now,
+            requests: 0,
+            asked: HashMap::new(),
+            wished: HashMap::new(),
+            credit: HashMap::new(),
+            drafts: Vec::new(),
+            best: HashMap::new(),
+            subtree: HashSet::new(),
+            followed: HashMap::new(),
+            order: Vec::new(),
+            unpruned: false,
+            oddities: 0,
+            named: HashSet::new(),
+            infos: 0,
+            zips_follow: false,
+            lazy: Lazy::default(),
+        }
+    }
+
+    pub(super) const fn key(&self) -> SessionKey {
+        self.key
+    }
+
+    pub(super) const fn last(&self) -> Instant {
+        self.last
+    }
+
+    pub(super) const fn is_young(&self) -> bool {
+        self.requests < YOUNG
+    }
+
+    pub(super) fn take_drafts(&mut self) -> Vec<Draft> {
+        std::mem::take(&mut self.drafts)
+    }
+
+    /// Reports whether this request is one that was to be expected.
+    pub(super) fn foresees(&self, graph: &Graph, id: NodeId, kind: ObjectKind) -> bool {
+        let asked = self.asked.get(&id);
+        match kind {
+            ObjectKind::Mod if asked.is_some_and(|asked| asked.r#mod) => false,
+            ObjectKind::Mod => {
+                self.wished.contains_key(&(id, kind))
+                    || self.subtree.contains(&id)
+                    || self.best.get(&graph.path(id)) == Some(&id)
+            }
+            ObjectKind::Info => asked.is_some_and(|asked| !asked.info && (asked.r#mod || asked.zip)),
+            ObjectKind::Zip => {
+                self.wished.contains_key(&(id, kind)) || asked.is_some_and(|asked| !asked.zip && asked.info)
+            }
+        }
+    }
+
+    /// Takes over what a session did that turned out to be part of this one.
+    pub(super) fn take_over(&mut self, graph: &Graph, young: Self) {
+        self.requests += young.requests;
+        self.last = self.last.max(young.last);
+        let mut mods: Vec<_> = young.order.iter().map(|(order, id)| (*order, *id)).collect();
+        for (why, count) in young.credit {
+            let credit = self.credit.entry(why).or_default();
+            credit.given += count.given;
+            credit.used += count.used;
+        }
+        for (wish, why) in young.wished {
+            self.wished.entry(wish).or_insert(why);
+        }
+        self.drafts.extend(young.drafts);
+        for (id, asked) in young.asked {
+            let own = self.asked.entry(id).or_default();
+            own.info |= asked.info;
+            own.zip |= asked.zip;
+            own.r#mod |= asked.r#mod;
+            self.consider(graph, id);
+        }
+        for &(_, id) in &mods {
+            self.follow(graph, id);
+        }
+        self.order.append(&mut mods);
+        self.order.sort_unstable();
+        let zips = young.lazy.zips();
+        for id in zips {
+            self.build(graph, id);
+        }
+    }
+
+    pub(super) fn asked(
+        &mut self,
+        graph: &Graph,
+        key: SessionKey,
+        id: NodeId,
+        kind: ObjectKind,
+        order: u64,
+        now: Instant,
+    ) {
+        self.key = key;
+        self.last = now;
+        self.requests += 1;
+        let asked = self.asked.entry(id).or_default();
+        if std::mem::replace(asked.of(kind), true) {
+            return;
+        }
+        let (had_zip, had_info, had_mod) = (asked.zip, asked.info, asked.r#mod);
+        self.count_use(id, kind);
+        self.consider(graph, id);
+        match kind {
+            ObjectKind::Mod if had_zip => self.want_mod(graph, id),
+            ObjectKind::Mod => {
+                self.order.push((order, id));
+                self.notice_old_main(graph, id);
+                self.want_mod(graph, id);
+                self.follow(graph, id);
+            }
+            ObjectKind::Info if had_mod && !had_zip => self.download(graph, id),
+            ObjectKind::Info => {}
+            ObjectKind::Zip if had_info => self.download_zips(graph),
+            ObjectKind::Zip => self.build(graph, id),
+        }
+    }
+
+    /// The requirements of a version became known; false if that is no matter of this session's.
+    pub(super) fn learned(&mut self, graph: &Graph, id: NodeId) -> bool {
+        if !self.asked.contains_key(&id) && !self.wished.contains_key(&(id, ObjectKind::Mod)) {
+            return false;
+        }
+        self.follow(graph, id);
+        self.resolve_pending(graph);
+        true
+    }
+
+    /// The packages of a version became known; false if that is no matter of this session's.
+    pub(super) fn unpacked(&mut self, graph: &Graph, id: NodeId) -> bool {
+        if !self.lazy.uses(id) {
+            return false;
+        }
+        self.visit(graph, id);
+        self.resolve_pending(graph);
+        true
+    }
+
+    pub(super) fn wish(&mut self, draft: Draft) {
+        let Draft { id, kind, why, .. } = draft;
+        if why != Why::Facts && self.asked.entry(id).or_default().of(kind) == &true {
+            return;
+        }
+        if self.wished.contains_key(&(id, kind)) {
+            return;
+        }
+        self.wished.insert((id, kind), why);
+        let credit = self.credit.entry((why, kind)).or_default();
+        if credit.allows(why, kind) {
+            credit.given += 1;
+            self.drafts.push(draft);
+        } else {
+            credit.held.push_back(draft);
+        }
+    }
+
+    fn count_use(&mut self, id: NodeId, kind: ObjectKind) {
+        let Some(&why) = self.wished.get(&(id, kind)) else { return };
+        let credit = self.credit.entry((why, kind)).or_default();
+        credit.used += 1;
+        while credit.allows(why, kind) {
+            let Some(draft) = credit.held.pop_front() else { return };
+            if self.asked.get_mut(&draft.id).is_none_or(|asked| !*asked.of(draft.kind)) {
+                credit.given += 1;
+                self.drafts.push(draft);
+            }
+        }
+    }
+
+    /// Asks for the requirements of a version that the client asked for itself.
+    pub(super) fn want_mod(&mut self, graph: &Graph, id: NodeId) {
+        if matches!(graph.requires(id), Requires::Unknown) {
+            self.wish(Draft { id, kind: ObjectKind::Mod, rank: rank::FACTS, why: Why::Facts, facts: true });
+        }
+    }
+
+    /// Notes that a version exists in the client's graph; true if it is the highest of its path so far.
+    pub(super) fn consider(&mut self, graph: &Graph, id: NodeId) -> bool {
+        let best = self.best.entry(graph.path(id)).or_insert(id);
+        if *best != id && graph.compare(id, *best) == Ordering::Greater {
+            *best = id;
+        }
+        *best == id
+    }
+
+    /// A client whose main module is old reads what pruned modules require, too.
+    fn notice_old_main(&mut self, graph: &Graph, id: NodeId) {
+        if self.unpruned
+            || self.subtree.contains(&id)
+            || !self.named.contains(&id)
+            || self.is_ahead(graph, id)
+        {
+            return;
+        }
+        self.oddities += 1;
+        if self.oddities >= ODDITIES {
+            self.unpruned = true;
+            let mods: Vec<_> = self.order.iter().map(|(_, id)| *id).collect();
+            for id in mods {
+                self.follow(graph, id);
+            }
+        }
+    }
+
+    /// Follows the requirements of a version, as far as they are known.
+    pub(super) fn follow(&mut self, graph: &Graph, start: NodeId) {
+        let mut work = vec![start];
+        while let Some(id) = work.pop() {
+            let Requires::Known { pruned, list } = graph.requires(id) else { continue };
+            let is_asked = self.asked.get(&id).is_some_and(|asked| asked.r#mod && !asked.zip);
+            let is_subtree = self.subtree.contains(&id) || self.unpruned || (is_asked && !pruned);
+            if self.followed.get(&id).is_some_and(|before| *before >= is_subtree) {
+                continue;
+            }
+            self.followed.insert(id, is_subtree);
+            for &required in &**list {
+                self.named.insert(required);
+                let is_best = self.consider(graph, required);
+                if is_subtree {
+                    if self.subtree.insert(required) {
+                        let rank = rank::REQUIRED;
+                        self.wish(Draft {
+                            id: required,
+                            kind: ObjectKind::Mod,
+                            rank,
+                            why: Why::Required,
+                            facts: true,
+                        });
+                        work.push(required);
+                    }
+                } else if is_best && self.lazy.is_idle() && self.is_ahead(graph, required) {
+                    let rank = rank::LIKELY;
+                    self.wish(Draft {
+                        id: required,
+                        kind: ObjectKind::Mod,
+                        rank,
+                        why: Why::Likely,
+                        facts: true,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Roots come sorted by path: what sorts before the latest is not one of them.
+    fn is_ahead(&self, graph: &Graph, id: NodeId) -> bool {
+        let path = graph.path_text(id);
+        self.order.iter().rev().take(3).any(|(_, asked)| graph.path_text(*asked) < path)
+    }
+
+    /// The client asks for the `.info` of what it asked the `.mod` of before.
+    fn download(&mut self, graph: &Graph, id: NodeId) {
+        let selected = self.selected(graph);
+        self.infos += 1;
+        for (&id, rank) in selected.iter().zip(rank::INFO..) {
+            self.wish(Draft { id, kind: ObjectKind::Info, rank, why: Why::Selected, facts: false });
+        }
+        let path = graph.path_text(id);
+        let skipped = self.best.values().filter(|other| {
+            graph.path_text(**other) < path && self.asked.get(other).is_none_or(|asked| !asked.info)
+        });
+        if self.zips_follow || skipped.count() >= SKIPPED {
+            self.download_zips(graph);
+        }
+    }
+
+    fn download_zips(&mut self, graph: &Graph) {
+        if std::mem::replace(&mut self.zips_follow, true) {
+            return;
+        }
+        for (id, rank) in self.selected(graph).into_iter().zip(rank::ZIP..) {
+            self.wish(Draft { id, kind: ObjectKind::Zip, rank, why: Why::Selected, facts: false });
+        }
+    }
+
+    /// The versions that the main module names, sorted by path: asked for in ascending order, before anything that is only there
+    /// because of something else.
+    fn selected(&self, graph: &Graph) -> Vec<NodeId> {
+        let mut roots: HashMap<PathId, NodeId> = HashMap::new();
+        let mut high = ["", "", ""];
+        let mut over = false;
+        for &(_, id) in &self.order {
+            let path = graph.path_text(id);
+            let explained = self.subtree.contains(&id);
+            over |= explained && path < high[0];
+            if (over || path < high[2]) && explained && !self.unpruned {
+                continue;
+            }
+            if path > high[2] {
+                high = [high[1], high[2], path];
+            }
+            let root = roots.entry(graph.path(id)).or_insert(id);
+            if graph.compare(id, *root) == Ordering::Greater {
+                *root = id;
+            }
+        }
+        let mut roots: Vec<NodeId> = roots.into_values().collect();
+        roots.sort_by_key(|id| graph.path_text(*id));
+        roots
+    }
+}
