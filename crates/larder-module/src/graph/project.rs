@@ -22,8 +22,10 @@ pub struct Main {
 pub struct Project {
     pub(super) kind: Kind,
     pub(super) mains: Vec<MainFacts>,
-    /// Of every path: its replacements by version, with the empty version for all others.
-    replace: HashMap<String, HashMap<String, Replacement>>,
+    /// What go.work replaces, which outranks the modules.
+    work_replace: ReplaceMap,
+    /// What the main modules replace, one by one.
+    replace: Vec<ReplaceMap>,
     exclude: HashSet<(String, String)>,
 }
 
@@ -42,6 +44,9 @@ pub(super) struct MainFacts {
     pub(super) pruning: Pruning,
     pub(super) require: Vec<Require>,
 }
+
+/// Of every path: its replacements by version, with the empty version for all others.
+type ReplaceMap = HashMap<String, HashMap<String, Replacement>>;
 
 /// What stands in for a module.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -77,11 +82,15 @@ impl Project {
     }
 
     fn build(kind: Kind, work_replace: &[Replace], mains: &[Main]) -> Self {
-        let mut project = Self { kind, mains: Vec::new(), replace: HashMap::new(), exclude: HashSet::new() };
+        let mut project = Self {
+            kind,
+            mains: Vec::new(),
+            work_replace: replacements(work_replace, "."),
+            replace: Vec::new(),
+            exclude: HashSet::new(),
+        };
         for main in mains {
-            for line in &main.file.replace {
-                project.note_replacement(line, &main.folder);
-            }
+            project.replace.push(replacements(&main.file.replace, &main.folder));
             let excluded = main.file.exclude.iter();
             project.exclude.extend(excluded.map(|Exclude { path, version }| (path.clone(), version.clone())));
             project.mains.push(MainFacts {
@@ -90,27 +99,25 @@ impl Project {
                 require: main.file.require.clone(),
             });
         }
-        // What go.work says about a path outranks what the modules say, also where only they name the version.
-        for line in work_replace {
-            project.replace.remove(&line.old_path);
-        }
-        for line in work_replace {
-            project.note_replacement(line, ".");
-        }
         project
     }
 
-    fn note_replacement(&mut self, line: &Replace, folder: &str) {
-        let path =
-            if line.new_version.is_empty() { below(folder, &line.new_path) } else { line.new_path.clone() };
-        let replacement = Replacement { path, version: line.new_version.clone() };
-        self.replace.entry(line.old_path.clone()).or_default().insert(line.old_version.clone(), replacement);
-    }
-
     /// Returns what stands in for a version.
+    ///
+    /// Of several main modules the last one that replaces it has its way; only where it names the version and another one was of a
+    /// different mind does the go command complain, and go by the first.
     pub(super) fn replacement(&self, path: &str, version: &str) -> Option<&Replacement> {
-        let of_path = self.replace.get(path)?;
-        of_path.get(version).or_else(|| of_path.get(""))
+        if let Some((_, replacement)) = find(&self.work_replace, path, version) {
+            return Some(replacement);
+        }
+        let mut found: Option<&Replacement> = None;
+        for (names_version, replacement) in self.replace.iter().filter_map(|map| find(map, path, version)) {
+            if names_version && found.is_some_and(|before| before != replacement) {
+                break;
+            }
+            found = Some(replacement);
+        }
+        found
     }
 
     pub(super) fn excludes(&self, path: &str, version: &str) -> bool {
@@ -126,6 +133,24 @@ impl Project {
             }
         }
     }
+}
+
+fn replacements(lines: &[Replace], folder: &str) -> ReplaceMap {
+    let mut map = ReplaceMap::new();
+    for line in lines {
+        let path =
+            if line.new_version.is_empty() { below(folder, &line.new_path) } else { line.new_path.clone() };
+        let replacement = Replacement { path, version: line.new_version.clone() };
+        map.entry(line.old_path.clone()).or_default().insert(line.old_version.clone(), replacement);
+    }
+    map
+}
+
+/// Returns the replacement of a version, and whether its line names the version.
+fn find<'a>(map: &'a ReplaceMap, path: &str, version: &str) -> Option<(bool, &'a Replacement)> {
+    let of_path = map.get(path)?;
+    let exact = of_path.get(version).map(|replacement| (true, replacement));
+    exact.or_else(|| of_path.get("").map(|replacement| (false, replacement)))
 }
 
 /// Returns a path relative to a folder's base.
