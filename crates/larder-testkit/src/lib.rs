@@ -3,6 +3,7 @@
 //! Everything here listens on loopback only, keeps to folders that it made itself, and takes its randomness
 //! from a seed that can be given again.
 
+pub mod bench;
 pub mod certificates;
 pub mod client;
 pub mod corpus;
@@ -22,6 +23,7 @@ pub mod scenario;
 pub mod settings;
 pub mod sshd;
 pub mod sumdb;
+pub mod universe;
 pub mod upstream;
 pub mod watch;
 pub mod zip;

@@ -21,6 +21,37 @@ struct Written {
     offset: u32,
 }
 
+/// A file's content, deflated once, so that many zips can hold it at the price of a copy.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    bytes: Vec<u8>,
+    crc: u32,
+    size: u64,
+    /// The SHA-256 of the content, in hexadecimal digits.
+    pub sha256: String,
+}
+
+impl Packed {
+    /// Deflates a content as most tools do.
+    pub fn new(content: &[u8]) -> Self {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(content).expect("memory takes everything");
+        let mut crc = Crc::new();
+        crc.update(content);
+        Self {
+            bytes: encoder.finish().expect("memory takes everything"),
+            crc: crc.sum(),
+            size: content.len() as u64,
+            sha256: sha256_hex(content),
+        }
+    }
+
+    /// Returns how many bytes it has in a zip, names aside.
+    pub fn packed_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
 /// Writes a zip to anything that takes bytes.
 pub struct ZipWriter<W> {
     out: W,
@@ -48,6 +79,12 @@ impl<W: Write> ZipWriter<W> {
         crc.update(content);
         self.start(name, 8, crc.sum(), packed.len() as u64, content.len() as u64)?;
         self.put(&packed)
+    }
+
+    /// Adds a file that was deflated before.
+    pub fn packed(&mut self, name: &str, content: &Packed) -> std::io::Result<()> {
+        self.start(name, 8, content.crc, content.bytes.len() as u64, content.size)?;
+        self.put(&content.bytes)
     }
 
     /// Adds a file as it is.
