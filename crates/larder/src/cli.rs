@@ -1,6 +1,7 @@
 //! What can be typed after `larder`.
 
 pub(crate) mod doctor;
+pub(crate) mod warm;
 
 use std::path::PathBuf;
 
@@ -54,6 +55,9 @@ pub(crate) enum Command {
         #[arg(long)]
         rebuild_index: bool,
     },
+    /// Fetch beforehand what the go command will ask for: all modules of a project, or single versions.
+    #[command(after_help = warm::WARM_HELP)]
+    Warm(Box<warm::Warm>),
     /// Print the h1: hash of zips, folders and go.mod files, as go.sum would say it.
     #[command(after_help = HASH_HELP)]
     Hash {

@@ -7,6 +7,7 @@ mod config;
 mod findings;
 mod git_figures;
 mod logging;
+mod project;
 mod render;
 mod wiring;
 
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             let options = commands::verify::Options { format: output.format, restart, rebuild_index };
             configured(&common, |config, _| commands::verify::run(&config, &options))
         }
+        Command::Warm(asked) => warm(&asked),
         Command::Hash { paths, module, output } => {
             commands::hash::run(&paths, module.as_deref(), output.format)
         }
@@ -48,6 +50,15 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(outcome) => outcome.report(),
     }
+}
+
+/// Resolves the configuration for `larder warm`, whose defaults are not a server's.
+fn warm(asked: &cli::warm::Warm) -> Result<(), Outcome> {
+    let environment = Environment::of_this_process();
+    let defaults = cli::warm::Warm::defaults();
+    let config = Config::resolve_over(&environment, asked.config.clone(), asked.flags(), defaults)
+        .map_err(Outcome::Configuration)?;
+    commands::warm::run(&config, &environment, asked)
 }
 
 /// Resolves the configuration for a command; all mistakes are usage errors.

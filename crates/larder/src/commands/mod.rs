@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod hash;
 pub(crate) mod serve;
 pub(crate) mod verify;
+pub(crate) mod warm;
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -19,7 +19,7 @@ use larder_module::pattern::Patterns;
 pub(crate) use environment::Environment;
 pub(crate) use file::{CredentialEntry, Proof, RepositoryEntry, SecretSource};
 use file::{FileLayer, RouteEntry};
-use goenv::GoEnvironment;
+pub(crate) use goenv::GoEnvironment;
 pub(crate) use origin::Origin;
 pub(crate) use problem::Problem;
 

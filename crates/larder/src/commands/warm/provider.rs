@@ -1,0 +1,266 @@
+//! Who is asked: the engine of this process, which fills the store, or a running Larder, which fills its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_cache::{Access, Body, Engine, Failure, Outcome, Reason, Served};
+use larder_module::{ModulePath, ModuleVersion, ObjectKind, Query};
+use larder_upstream::{FetchCause, FetchError, SmallReply, Upstream, Wanted};
+use tokio::time::{Instant, sleep};
+
+/// How often something is asked for that can't be had just now.
+const TRIES: u32 = 5;
+/// How often a fetch is joined again that takes longer than a client should wait.
+const JOINS: u32 = 100;
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Time for a small answer of a running Larder, which may have to ask upstreams that are slow.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Who is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Provider {
+    /// The engine of this process.
+    Here(Arc<Engine>),
+    /// A running Larder.
+    There {
+        /// It, fetching what it lacks.
+        larder: Upstream,
+        /// It, telling only what it has.
+        stored: Upstream,
+    },
+}
+
+/// Where something came from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Origin {
+    /// It was stored already.
+    Stored,
+    /// It was fetched from there.
+    Fetched(String),
+    /// It was fetched from there, and the disk could not take it.
+    Unstored(String),
+}
+
+/// Something that was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Got {
+    pub(crate) origin: Origin,
+    pub(crate) size: u64,
+    /// The bytes of anything but a zip.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Something that can't be had.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Missing {
+    /// The word for why.
+    pub(crate) reason: String,
+    /// What a person reads.
+    pub(crate) lines: Vec<String>,
+    /// Nobody has it, positively.
+    pub(crate) is_absent: bool,
+    pause: Option<Duration>,
+    /// The fetch goes on.
+    is_under_way: bool,
+}
+
+impl Provider {
+    /// Asks for one file of a version, again and again where that may help.
+    pub(crate) async fn object(&self, of: &ModuleVersion, kind: ObjectKind) -> Result<Got, Missing> {
+        let (mut tries, mut joins) = (1, 1);
+        loop {
+            let missing = match self.object_once(of, kind).await {
+                Ok(got) => return Ok(got),
+                Err(missing) => missing,
+            };
+            if missing.is_under_way && joins < JOINS {
+                joins += 1;
+                continue;
+            }
+            match missing.pause {
+                Some(pause) if tries < TRIES => {
+                    tries += 1;
+                    sleep(pause.min(LONGEST_PAUSE)).await;
+                }
+                Some(_) | None => return Err(missing),
+            }
+        }
+    }
+
+    async fn object_once(&self, of: &ModuleVersion, kind: ObjectKind) -> Result<Got, Missing> {
+        match self {
+            Self::Here(engine) => {
+                let served = engine.object(of, kind, &access()).await?;
+                received(served, kind == ObjectKind::Zip).await
+            }
+            Self::There { larder, stored } => {
+                if let Ok(got) = ask(stored, of, kind, Origin::Stored).await {
+                    return Ok(got);
+                }
+                Ok(ask(larder, of, kind, Origin::Fetched(larder.name().to_string())).await?)
+            }
+        }
+    }
+
+    /// Asks for the versions of a module, one a line.
+    pub(crate) async fn list(&self, module: &ModulePath) -> Result<Vec<u8>, Missing> {
+        match self {
+            Self::Here(engine) => Ok(received(engine.list(module, &access()).await?, false).await?.bytes),
+            Self::There { larder, .. } => Ok(small(larder, Wanted::List(module.clone())).await?),
+        }
+    }
+
+    /// Asks for the `.info` of a module's latest version.
+    pub(crate) async fn latest(&self, module: &ModulePath) -> Result<Vec<u8>, Missing> {
+        match self {
+            Self::Here(engine) => Ok(received(engine.latest(module, &access()).await?, false).await?.bytes),
+            Self::There { larder, .. } => Ok(small(larder, Wanted::Latest(module.clone())).await?),
+        }
+    }
+
+    /// Asks for the `.info` of what a branch or commit stands for.
+    pub(crate) async fn query(&self, module: &ModulePath, query: &Query) -> Result<Vec<u8>, Missing> {
+        match self {
+            Self::Here(engine) => {
+                Ok(received(engine.query(module, query, &access()).await?, false).await?.bytes)
+            }
+            Self::There { larder, .. } => {
+                let wanted = Wanted::Query { module: module.clone(), query: query.clone() };
+                Ok(small(larder, wanted).await?)
+            }
+        }
+    }
+}
+
+fn access() -> Access {
+    Access::trusted("warm")
+}
+
+/// Takes in a body; one that is still arriving is waited for, since only its end says that it is good.
+async fn received(served: Served, is_zip: bool) -> Result<Got, Missing> {
+    let origin = match &served.outcome {
+        Outcome::Miss { upstream } | Outcome::Revalidated { upstream } => {
+            Origin::Fetched(upstream.to_string())
+        }
+        Outcome::Unstored { upstream } => Origin::Unstored(upstream.to_string()),
+        Outcome::Hit { .. } | Outcome::Stale { .. } | Outcome::Computed => Origin::Stored,
+    };
+    match served.body {
+        Body::Memory(bytes) => Ok(Got {
+            origin,
+            size: bytes.len() as u64,
+            bytes: if is_zip { Vec::new() } else { bytes.into() },
+        }),
+        Body::File { file, len } if is_zip => {
+            drop(file);
+            Ok(Got { origin, size: len, bytes: Vec::new() })
+        }
+        Body::File { file, len } => {
+            let read = tokio::task::spawn_blocking(move || {
+                use std::os::unix::fs::FileExt as _;
+                let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
+                file.read_exact_at(&mut bytes, 0).map(|()| bytes)
+            });
+            match read.await {
+                Ok(Ok(bytes)) => Ok(Got { origin, size: len, bytes }),
+                Ok(Err(error)) => Err(Missing::plain("store-broken", error.to_string())),
+                Err(error) => Err(Missing::plain("store-broken", error.to_string())),
+            }
+        }
+        Body::Growing(mut reader) => {
+            let mut got = Got { origin, size: 0, bytes: Vec::new() };
+            loop {
+                match reader.next().await {
+                    Ok(Some(piece)) => {
+                        got.size += piece.len() as u64;
+                        if !is_zip {
+                            got.bytes.extend_from_slice(&piece);
+                        }
+                    }
+                    Ok(None) => return Ok(got),
+                    // The cause was kept: asking again tells it, or fetches anew.
+                    Err(aborted) => {
+                        let pause = Some(Duration::ZERO);
+                        return Err(Missing { pause, ..Missing::plain("broken-off", aborted.to_string()) });
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn ask(
+    upstream: &Upstream,
+    of: &ModuleVersion,
+    kind: ObjectKind,
+    origin: Origin,
+) -> Result<Got, FetchError> {
+    if kind != ObjectKind::Zip {
+        let bytes = small(upstream, Wanted::Object { of: of.clone(), kind }).await?;
+        return Ok(Got { origin, size: bytes.len() as u64, bytes });
+    }
+    let mut body = upstream.zip(of, None).await?;
+    let mut size = 0;
+    while let Some(piece) = body.next().await? {
+        size += piece.len() as u64;
+    }
+    Ok(Got { origin, size, bytes: Vec::new() })
+}
+
+async fn small(upstream: &Upstream, wanted: Wanted) -> Result<Vec<u8>, FetchError> {
+    match upstream.small(&wanted, None, Instant::now() + PATIENCE).await? {
+        SmallReply::Fresh(fresh) => Ok(fresh.body.into()),
+        // Nothing was named that could be unchanged.
+        SmallReply::NotModified => Ok(Vec::new()),
+    }
+}
+
+impl Missing {
+    pub(crate) fn absent(line: String) -> Self {
+        Self { is_absent: true, ..Self::plain("absent", line) }
+    }
+
+    pub(crate) fn plain(reason: &str, line: String) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            lines: vec![line],
+            is_absent: false,
+            pause: None,
+            is_under_way: false,
+        }
+    }
+}
+
+impl From<Failure> for Missing {
+    fn from(failure: Failure) -> Self {
+        let pause = match failure.reason {
+            Reason::Saturated { retry_after }
+            | Reason::BreakerOpen { retry_after }
+            | Reason::RateLimited { retry_after } => Some(retry_after),
+            _ => None,
+        };
+        Self {
+            reason: failure.reason.label().to_owned(),
+            is_absent: failure.reason == Reason::Absent,
+            is_under_way: failure.reason == Reason::StillFetching,
+            pause,
+            lines: failure.lines,
+        }
+    }
+}
+
+impl From<FetchError> for Missing {
+    fn from(error: FetchError) -> Self {
+        let mut lines = vec![error.to_string()];
+        lines.extend(error.said.iter().flat_map(|said| said.lines()).map(str::to_owned));
+        Self {
+            reason: if error.is_absence() { "absent" } else { "not-given" }.to_owned(),
+            is_absent: error.is_absence(),
+            // Larder says 504 while a fetch goes on; the next request joins it.
+            is_under_way: matches!(error.cause, FetchCause::Status { status: 504, .. }),
+            pause: error.cause.retry_after(),
+            lines,
+        }
+    }
+}
