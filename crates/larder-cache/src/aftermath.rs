@@ -68,6 +68,10 @@ impl Engine {
         } else {
             Vec::new()
         };
+        // What a guess met is no news to anybody: it had less patience than a client's request has.
+        if !route.chain.urgency().is_now() {
+            return Failure::of_attempts(&what, &failure.attempts, &decisive, &[]);
+        }
         self.causes.remember(&self.store, &self.settings.clock, module, &what, &failure.attempts);
         for error in failure.attempts.iter().filter(|error| !error.is_absence()) {
             // A private name is no business of whoever reads the log of a third party, but this log is the operator's own.

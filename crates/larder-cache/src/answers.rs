@@ -15,7 +15,7 @@ use larder_module::{
 use larder_store::AnswerRow;
 use larder_upstream::{
     Deadline, FetchCause, FetchError, Judged, Route, SmallReply, Trail, Upstream, UpstreamKind, UpstreamName,
-    Validators, Wanted,
+    Urgency, Validators, Wanted,
 };
 use quick_cache::{Weighter, sync::Cache};
 use sha2::{Digest, Sha256};
@@ -273,7 +273,7 @@ impl Engine {
     async fn run_refresh(&self, wanted: &Wanted, trail: &Trail) -> RefreshResult {
         let routes = self.routes();
         let route = &on_behalf_of(routes.route(wanted.module().as_str()), trail);
-        let Ok(_slot) = self.slots.acquire(&route.name, &self.metrics).await else {
+        let Ok(_slot) = self.slots.acquire(&route.name, &Urgency::now(), &self.metrics).await else {
             let reason = Reason::Saturated { retry_after: Duration::from_secs(2) };
             let headline = format!("could not fetch {}: too many fetches are waiting", describe(wanted));
             return Err(Arc::new(Failure::new(reason, &headline, &[], &["ask again in a moment"])));

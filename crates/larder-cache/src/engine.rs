@@ -12,14 +12,11 @@ use larder_module::{
     version::{ModuleVersion, Query},
 };
 use larder_store::{ObjectKey, Store};
-use larder_upstream::{BreakerState, Routes, UpstreamState, Upstreams, Wanted};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use larder_upstream::{BreakerState, Routes, Turns, UpstreamState, Upstreams, Wanted};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Access, ChecksumDatabases, Content, Failure, Journal, Metrics, Served, WallClock,
+    Access, ChecksumDatabases, Content, Failure, Journal, Metrics, PrefetchSettings, Served, WallClock,
     absence::Absences,
     aftermath::Refusals,
     answers::Answers,
@@ -28,6 +25,7 @@ use crate::{
     journal::AnswerWatch,
     memory::AtHand,
     objects,
+    prefetch::{Counts, Prefetcher},
     tasks::{Slots, Tasks},
 };
 
@@ -52,6 +50,8 @@ pub struct EngineSettings {
     pub fetch_queue: usize,
     /// How many zips are hashed at a time; each takes a whole core.
     pub examinations: usize,
+    /// How much is fetched ahead of clients.
+    pub prefetch: PrefetchSettings,
     /// Wall time.
     pub clock: WallClock,
     /// Who is told of every request.
@@ -72,6 +72,7 @@ impl EngineSettings {
             fetches: 128,
             fetch_queue: 4_096,
             examinations: std::thread::available_parallelism().map_or(2, usize::from),
+            prefetch: PrefetchSettings::default(),
             clock,
             journal: None,
         }
@@ -91,7 +92,7 @@ pub struct Engine {
     pub(crate) board: Board,
     pub(crate) tasks: Tasks,
     pub(crate) slots: Slots,
-    pub(crate) examinations: Semaphore,
+    pub(crate) examinations: Turns,
     /// Readers of all growing bodies together.
     pub(crate) readers: Arc<AtomicUsize>,
     pub(crate) answers: Answers,
@@ -99,6 +100,7 @@ pub struct Engine {
     pub(crate) refusals: Refusals,
     pub(crate) causes: Causes,
     pub(crate) checking: Checking,
+    pub(crate) prefetch: Prefetcher,
 }
 
 impl Engine {
@@ -115,12 +117,14 @@ impl Engine {
         let objects_memory = settings.memory_bytes - answers_memory;
         let slots = Slots::new(settings.fetches, settings.fetch_queue);
         slots.share_among(routes.iter().count());
-        Arc::new(Self {
+        let (prefetch, ahead) = Prefetcher::new(settings.prefetch, Counts::new(&metrics));
+        prefetch.routes_changed(&routes);
+        let engine = Arc::new(Self {
             at_hand: AtHand::new(objects_memory, settings.open_files, settings.clock.clone()),
             board: Board::default(),
             tasks: Tasks::default(),
             slots,
-            examinations: Semaphore::new(settings.examinations.max(1)),
+            examinations: Turns::new(settings.examinations, settings.examinations.div_ceil(2)),
             readers: Arc::default(),
             answers: Answers::new(answers_memory),
             absences: Absences::new(),
@@ -133,7 +137,10 @@ impl Engine {
             routes: RwLock::new(Arc::new(routes)),
             databases,
             metrics,
-        })
+            prefetch,
+        });
+        engine.start_fetching_ahead(ahead);
+        engine
     }
 
     /// Returns one file of a version.
@@ -238,6 +245,7 @@ impl Engine {
     /// Replaces the routes; requests under way keep the old ones.
     pub fn set_routes(&self, routes: Routes) {
         self.slots.share_among(routes.iter().count());
+        self.prefetch.routes_changed(&routes);
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
     }
 

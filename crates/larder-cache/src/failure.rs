@@ -101,6 +101,11 @@ impl Reason {
         }
     }
 
+    /// Reports whether somebody who is entitled to it said so, so that asking once more would change nothing.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Absent | Self::ChecksumMismatch | Self::ChecksumUnknown | Self::ChecksumSecurity)
+    }
+
     /// Reports whether nobody could be asked, so that what was learned earlier still stands.
     ///
     /// A silent checksum database is no such case: the chain has just sent the very thing.

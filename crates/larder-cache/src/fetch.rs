@@ -13,7 +13,7 @@ use larder_module::{
 };
 use larder_store::{ObjectKey, Publication, Published, Staging, StoreError, Verification};
 use larder_upstream::{
-    FetchCause, FetchError, Resume, Route, SmallReply, Trail, Upstream, UpstreamName, Wanted,
+    FetchCause, FetchError, Resume, Route, SmallReply, Trail, Upstream, UpstreamName, Urgency, Wanted,
 };
 use sha2::{Digest, Sha256};
 use tokio::{sync::Mutex, time::Instant};
@@ -65,7 +65,8 @@ impl Engine {
     /// Runs a flight to its end.
     pub(crate) async fn fly(self: Arc<Self>, key: ObjectKey, mut landing: Landing, trail: Trail) {
         let routes = self.routes();
-        let route = &on_behalf_of(routes.route(key.of().module().as_str()), &trail);
+        let route = on_behalf_of(routes.route(key.of().module().as_str()), &trail);
+        let route = &Route { chain: route.chain.as_soon_as(landing.flight().urgency()), ..route };
         loop {
             let may_fetch = landing.flight().may_fetch();
             match self.look(route, &key, may_fetch).await {
@@ -88,10 +89,22 @@ impl Engine {
         if let Some(failure) = self.remembered(route, &key).await {
             return landing.end(Err(Stop::Failed(Arc::new(failure))));
         }
-        landing.flight().advance(Phase::Fetching);
-        match self.fetch(route, &key, landing.flight()).await {
-            Ok(fetched) => self.land(key, landing, fetched).await,
-            Err(failure) => {
+        loop {
+            let is_guess = !landing.flight().urgency().is_now();
+            landing.flight().advance(Phase::Fetching);
+            let failure = match self.fetch(route, &key, landing.flight()).await {
+                Ok(fetched) => return self.land(key, landing, fetched).await,
+                Err(failure) => failure,
+            };
+            if is_guess && !failure.reason.is_answer() && landing.flight().shown().is_none() {
+                // It had less room, time and patience than a client's fetch has, so the client that has come meanwhile gets its own.
+                match landing.give_up_unless_urgent() {
+                    Some(wanted) => landing = wanted,
+                    None => return,
+                }
+                continue;
+            }
+            {
                 // Off the board before anybody's body breaks: who comes back at once must not join what just failed.
                 let shown = landing.flight().shown();
                 let result = self.after_failure(route, &key, failure, shown.is_some()).await;
@@ -101,6 +114,7 @@ impl Engine {
                     self.metrics.event(Event::Aborted);
                 }
             }
+            return;
         }
     }
 
@@ -111,7 +125,11 @@ impl Engine {
         flight: &Flight,
     ) -> Result<Fetched, Failure> {
         let what = key.to_string();
-        let slot = self.slots.acquire(&route.name, &self.metrics).await.map_err(|_| saturated(&what))?;
+        let slot = self
+            .slots
+            .acquire(&route.name, flight.urgency(), &self.metrics)
+            .await
+            .map_err(|_| saturated(&what))?;
         match key.kind() {
             ObjectKind::Info | ObjectKind::Mod => self.fetch_small(route, key, flight, slot).await,
             ObjectKind::Zip => self.fetch_zip(route, key, flight, slot).await,
@@ -310,7 +328,7 @@ impl Engine {
         if let Some(stopped) = stopped {
             return Ok(Received::Stopped(stopped));
         }
-        match self.inspect(key, spool.content(), spool.len()).await {
+        match self.inspect(key, spool.content(), spool.len(), flight.urgency()).await {
             Ok(h1) => Ok(Received::Whole(h1)),
             Err(zip::ZipError::Read(source)) => {
                 let path = key.relative_path().into();
@@ -377,6 +395,7 @@ impl Engine {
                 SpoolError::Diverged => Stopped::Diverged(upstream.name()),
             })
         };
+        flight.note_size(body.declared_len().unwrap_or_default());
         let mut at = body.offset();
         if let Err(error) = spool.begin(at, body.declared_len()).await {
             return Ok(stop(error));
@@ -410,8 +429,9 @@ impl Engine {
         key: &ObjectKey,
         content: SpoolContent,
         len: u64,
+        urgency: &Urgency,
     ) -> Result<H1, zip::ZipError> {
-        let _turn = self.examinations.acquire().await;
+        let _turn = self.examinations.take(urgency).await;
         let of = key.of().clone();
         let work = move || {
             let options = zip::InspectOptions { hash: true, ..zip::InspectOptions::default() };

@@ -7,14 +7,14 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
 };
 
 use bytes::Bytes;
 use larder_store::ObjectKey;
-use larder_upstream::UpstreamName;
+use larder_upstream::{UpstreamName, Urgency};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -69,7 +69,8 @@ pub(crate) enum Stop {
     NotStored,
     /// The fetch failed.
     Failed(Arc<Failure>),
-    /// Its task ended without a word: it panicked, or the runtime stops.
+    /// Its task ended without a word: it panicked, or the runtime stops. Or it was a guess that failed in a way that says nothing to
+    /// whoever asks in earnest.
     Vanished,
 }
 
@@ -78,6 +79,10 @@ pub(crate) enum Stop {
 pub(crate) struct Flight {
     /// Set once somebody joined who wants things fetched; changed under the board's lock only.
     may_fetch: AtomicBool,
+    /// Whether a client waits for it.
+    urgency: Urgency,
+    /// The announced length of its body.
+    size: AtomicU64,
     phase: watch::Sender<Phase>,
     asking: Mutex<Option<(UpstreamName, Instant)>>,
     begun: Instant,
@@ -104,6 +109,19 @@ impl Flight {
     /// Returns when somebody first wanted it.
     pub(crate) fn begun(&self) -> Instant {
         self.begun
+    }
+
+    pub(crate) fn urgency(&self) -> &Urgency {
+        &self.urgency
+    }
+
+    pub(crate) fn note_size(&self, size: u64) {
+        self.size.store(size, Ordering::Relaxed);
+    }
+
+    /// Returns the announced length of its body; 0 before that is known.
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Relaxed)
     }
 
     pub(crate) fn may_fetch(&self) -> bool {
@@ -138,15 +156,36 @@ pub(crate) struct Board(Arc<Mutex<HashMap<ObjectKey, Arc<Flight>>>>);
 
 impl Board {
     /// Joins the flight of `key`; when there is none, makes one and returns the landing with which its task must end it.
+    ///
+    /// Whoever wants it fetched raises a flight that began ahead of its clients.
     pub(crate) fn join(&self, key: &ObjectKey, may_fetch: bool) -> (Arc<Flight>, Option<Landing>) {
+        self.enter(key, may_fetch, Urgency::now())
+    }
+
+    /// Does the same for a client that hasn't asked yet.
+    pub(crate) fn join_ahead(&self, key: &ObjectKey) -> (Arc<Flight>, Option<Landing>) {
+        self.enter(key, true, Urgency::ahead())
+    }
+
+    /// Returns the flight of `key` if there is one.
+    pub(crate) fn find(&self, key: &ObjectKey) -> Option<Arc<Flight>> {
+        self.lock().get(key).cloned()
+    }
+
+    fn enter(&self, key: &ObjectKey, may_fetch: bool, urgency: Urgency) -> (Arc<Flight>, Option<Landing>) {
         let mut flights = self.lock();
         if let Some(flight) = flights.get(key) {
             flight.may_fetch.fetch_or(may_fetch, Ordering::AcqRel);
+            if may_fetch && urgency.is_now() {
+                flight.urgency.raise();
+            }
             return (Arc::clone(flight), None);
         }
         let phase = watch::Sender::new(Phase::Looking);
         let flight = Arc::new(Flight {
             may_fetch: may_fetch.into(),
+            urgency,
+            size: AtomicU64::new(0),
             phase,
             asking: Mutex::default(),
             begun: Instant::now(),
@@ -183,16 +222,25 @@ impl Landing {
     }
 
     /// Ends a flight that found nothing and was not to fetch; gives it back when somebody joined meanwhile who wants more.
-    pub(crate) fn end_unless_wanted(mut self) -> Option<Self> {
+    pub(crate) fn end_unless_wanted(self) -> Option<Self> {
+        self.end_unless(Flight::may_fetch, Stop::NotStored)
+    }
+
+    /// Ends a flight whose guess came to nothing; gives it back when a client joined meanwhile.
+    pub(crate) fn give_up_unless_urgent(self) -> Option<Self> {
+        self.end_unless(|flight| flight.urgency.is_now(), Stop::Vanished)
+    }
+
+    fn end_unless(mut self, is_wanted: impl FnOnce(&Flight) -> bool, stop: Stop) -> Option<Self> {
         let mut flights = self.board.lock();
-        if self.flight.may_fetch() {
+        if is_wanted(&self.flight) {
             drop(flights);
             return Some(self);
         }
         flights.remove(&self.key);
         drop(flights);
         self.on_board = false;
-        self.flight.advance(Phase::Done(Err(Stop::NotStored)));
+        self.flight.advance(Phase::Done(Err(stop)));
         None
     }
 

@@ -44,4 +44,5 @@ pub use findings::Finding;
 pub use growing::{Aborted, GrowingReader};
 pub use journal::{Answered, Fetched, Journal};
 pub use metrics::{Event, Metrics};
+pub use prefetch::PrefetchSettings;
 pub use served::{Body, Content, Outcome, Served};

@@ -16,7 +16,7 @@ use larder_module::{
     request::ObjectKind,
 };
 use larder_store::{Examined, ObjectKey, ObjectRow, Soundness, StoreError, StoredObject, Verification};
-use larder_upstream::{Route, VerifyMode, judge::judge_committed_mod};
+use larder_upstream::{Route, Urgency, VerifyMode, judge::judge_committed_mod};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -127,7 +127,7 @@ impl Engine {
                 }
                 (What::Mod, hash_mod(&content))
             }
-            ObjectKind::Zip => match self.inspect_stored(key, object).await {
+            ObjectKind::Zip => match self.inspect_stored(key, object, route.chain.urgency()).await {
                 Ok(h1) => (What::Zip, h1),
                 Err(error) if error.is_read_failure() => return Err(unreadable(key, &error.to_string())),
                 Err(error) => return Ok(Examination::Bad(error.to_string())),
@@ -191,7 +191,10 @@ impl Engine {
             ObjectKind::Zip => match &row.h1 {
                 Some(h1) => Ok((What::Zip, *h1)),
                 None => {
-                    let h1 = self.inspect_stored(key, object).await.map_err(|error| error.to_string())?;
+                    let h1 = self
+                        .inspect_stored(key, object, &Urgency::now())
+                        .await
+                        .map_err(|error| error.to_string())?;
                     Ok((What::Zip, h1))
                 }
             },
@@ -255,9 +258,10 @@ impl Engine {
         &self,
         key: &ObjectKey,
         object: &Arc<StoredObject>,
+        urgency: &Urgency,
     ) -> Result<H1, larder_module::zip::ZipError> {
         let file = object.file.try_clone()?;
-        self.inspect(key, SpoolContent::File(Arc::new(file)), object.size).await
+        self.inspect(key, SpoolContent::File(Arc::new(file)), object.size, urgency).await
     }
 
     async fn content(&self, key: &ObjectKey, object: &Arc<StoredObject>) -> Result<Bytes, Failure> {

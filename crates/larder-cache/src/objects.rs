@@ -41,7 +41,6 @@ impl Engine {
         access: &Access,
     ) -> Result<Served, Failure> {
         let private = self.gate(of.module(), access)?;
-        self.note_asked(of, kind, access);
         let key = ObjectKey::new(of.clone(), kind);
         let result = self.find_or_fetch(&key, private, access).await;
         result.map_err(|failure| Failure { private, ..failure })
@@ -57,6 +56,7 @@ impl Engine {
         // Each round starts or joins a flight; a second one is needed only after a flight that was not to fetch, or that vanished.
         for _ in 0..3 {
             if let Some(ready) = self.at_hand.find(key) {
+                self.note_asked(key.of(), key.kind(), access);
                 return Ok(served(key, &ready, private));
             }
             if self.tasks.closing() {
@@ -64,6 +64,8 @@ impl Engine {
             }
             let (flight, landing) = self.board.join(key, !access.cached_only);
             let phase = flight.follow();
+            // Not before the flight is there to be followed.
+            self.note_asked(key.of(), key.kind(), access);
             if let Some(landing) = landing {
                 self.tasks.spawn(Arc::clone(self).fly(key.clone(), landing, access.trail.clone()));
             }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use larder_upstream::Urgency;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::metrics::{Metrics, Raised};
@@ -61,8 +62,16 @@ impl Slots {
         *self.lock() = Shares { limit, routes: HashMap::new() };
     }
 
-    /// Waits for a slot, unless the queue is full.
-    pub(crate) async fn acquire(&self, route: &str, metrics: &Metrics) -> Result<Slot, Saturated> {
+    /// Waits for a slot, unless the queue is full. What is fetched ahead takes none: it was counted before it began.
+    pub(crate) async fn acquire(
+        &self,
+        route: &str,
+        urgency: &Urgency,
+        metrics: &Metrics,
+    ) -> Result<Slot, Saturated> {
+        if !urgency.is_now() {
+            return Ok(Slot { _permits: [None, None], _in_flight: Raised::new(metrics.in_flight()) });
+        }
         let share = self.share_of(route);
         let slot = |permits| Slot { _permits: permits, _in_flight: Raised::new(metrics.in_flight()) };
         let mut first = Arc::clone(&share).try_acquire_owned().ok();
@@ -121,6 +130,7 @@ pub(crate) struct Tasks(Arc<TaskState>);
 struct TaskState {
     running: AtomicUsize,
     closing: AtomicBool,
+    stopping: Notify,
     idle: Notify,
 }
 
@@ -150,9 +160,34 @@ impl Tasks {
         self.0.closing.load(Ordering::Acquire)
     }
 
+    /// Spawns a counted task that a stop doesn't wait for, unless a client does.
+    pub(crate) fn spawn_ahead(&self, urgency: Urgency, work: impl Future<Output = ()> + Send + 'static) {
+        let tasks = self.clone();
+        self.spawn(async move {
+            let cut = async {
+                tasks.stopping().await;
+                if urgency.is_now() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = work => {}
+                () = cut => {}
+            }
+        });
+    }
+
+    async fn stopping(&self) {
+        let stopping = self.0.stopping.notified();
+        if !self.closing() {
+            stopping.await;
+        }
+    }
+
     /// Announces the stop and waits until no task runs, at most `limit`; reports whether all had ended.
     pub(crate) async fn close(&self, limit: Duration) -> bool {
         self.0.closing.store(true, Ordering::Release);
+        self.0.stopping.notify_waiters();
         let all_done = async {
             loop {
                 let idle = self.0.idle.notified();
@@ -174,16 +209,16 @@ mod tests {
     async fn a_full_queue_turns_work_away() {
         let slots = Arc::new(Slots::new(1, 1));
         let metrics = Metrics::new();
-        let first = slots.acquire("default", &metrics).await.expect("a free slot");
+        let first = slots.acquire("default", &Urgency::now(), &metrics).await.expect("a free slot");
         let waiting = tokio::spawn({
             let slots = Arc::clone(&slots);
             let metrics = metrics.clone();
-            async move { slots.acquire("default", &metrics).await.is_ok() }
+            async move { slots.acquire("default", &Urgency::now(), &metrics).await.is_ok() }
         });
         while metrics.waiting().get() == 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(slots.acquire("default", &metrics).await.err(), Some(Saturated));
+        assert_eq!(slots.acquire("default", &Urgency::now(), &metrics).await.err(), Some(Saturated));
         drop(first);
         assert!(waiting.await.expect("no panic"));
         assert_eq!(metrics.in_flight().get(), 0);
@@ -196,12 +231,13 @@ mod tests {
         let metrics = Metrics::new();
         let mut stalled = Vec::new();
         for _ in 0..2 {
-            stalled.push(slots.acquire("stalled", &metrics).await.expect("a slot"));
+            stalled.push(slots.acquire("stalled", &Urgency::now(), &metrics).await.expect("a slot"));
         }
-        let mut third = Box::pin(slots.acquire("stalled", &metrics));
+        let urgency = Urgency::now();
+        let mut third = Box::pin(slots.acquire("stalled", &urgency, &metrics));
         let waits = tokio::time::timeout(Duration::from_millis(1), &mut third).await.is_err();
         assert!(waits, "it has its share");
-        assert!(slots.acquire("other", &metrics).await.is_ok());
+        assert!(slots.acquire("other", &Urgency::now(), &metrics).await.is_ok());
         drop(stalled.pop());
         assert!(third.await.is_ok());
     }

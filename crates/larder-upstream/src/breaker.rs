@@ -4,6 +4,10 @@
 //! without waiting and the upstream is not hammered. One request at a time then probes it; a probe that
 //! succeeds closes the breaker. The pauses are short, so that an upstream that is back is used again
 //! within seconds. "Not found" is an answer and counts as success.
+//!
+//! What nobody waits for has a stricter breaker of its own, so that it neither hammers an upstream in trouble nor, with dozens of requests
+//! under way, shuts it for those who wait: it begins only while the other is shut, after a few failures it pauses, and when the upstream
+//! says `Retry-After` it stays away as long as that says, while clients find out for themselves.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::error::FetchCause;
 use crate::settings::BreakerSettings;
+use crate::urgency::Urgency;
 
 /// The breaker of one upstream.
 #[derive(Debug)]
@@ -26,7 +31,24 @@ struct Inner {
     last_failure: Option<(Instant, Box<str>)>,
     open: Option<Open>,
     quiet_until: Option<Instant>,
+    ahead: Ahead,
 }
+
+/// The same for what nobody waits for.
+#[derive(Debug, Default)]
+struct Ahead {
+    failures: u32,
+    quiet_until: Option<Instant>,
+}
+
+/// Failures in a row after which nothing is fetched ahead for a while.
+const AHEAD_FAILURES: u32 = 3;
+/// That while.
+const AHEAD_PAUSE: Duration = Duration::from_secs(5);
+/// How long nothing is fetched ahead from an upstream that asks for fewer requests and doesn't say how long.
+const AHEAD_LIMITED: Duration = Duration::from_secs(60);
+/// The longest `Retry-After` that is believed.
+const AHEAD_LONGEST: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 struct Open {
@@ -63,8 +85,22 @@ impl Breaker {
     }
 
     /// Lets a request through, or says why not. The pass reports how it went.
-    pub(crate) fn admit(self: &Arc<Self>) -> Result<Pass, FetchCause> {
-        self.admit_at(Instant::now())
+    pub(crate) fn admit(self: &Arc<Self>, urgency: &Urgency) -> Result<Pass, FetchCause> {
+        if urgency.is_now() { self.admit_at(Instant::now()) } else { self.admit_ahead_at(Instant::now()) }
+    }
+
+    /// Lets a request through that nobody waits for.
+    fn admit_ahead_at(self: &Arc<Self>, now: Instant) -> Result<Pass, FetchCause> {
+        let inner = self.lock();
+        let quiet = inner.quiet_until.max(inner.ahead.quiet_until).filter(|until| now < *until);
+        let open = inner.open.as_ref().map(|open| open.until.max(now));
+        match quiet.or(open) {
+            Some(until) => {
+                let last = inner.last_failure.as_ref().map(|(_, text)| text.clone()).unwrap_or_default();
+                Err(FetchCause::BreakerOpen { retry_after: until - now, last })
+            }
+            None => Ok(Pass { breaker: Arc::clone(self), probe: false, ahead: true, settled: false }),
+        }
     }
 
     fn admit_at(self: &Arc<Self>, now: Instant) -> Result<Pass, FetchCause> {
@@ -82,9 +118,9 @@ impl Breaker {
                 return Err(FetchCause::BreakerOpen { retry_after, last });
             }
             open.probing = true;
-            return Ok(Pass { breaker: Arc::clone(self), probe: true, settled: false });
+            return Ok(Pass { breaker: Arc::clone(self), probe: true, ahead: false, settled: false });
         }
-        Ok(Pass { breaker: Arc::clone(self), probe: false, settled: false })
+        Ok(Pass { breaker: Arc::clone(self), probe: false, ahead: false, settled: false })
     }
 
     pub(crate) fn state(&self) -> BreakerState {
@@ -100,15 +136,40 @@ impl Breaker {
     }
 
     /// Takes note of a failure after the pass had been settled: a body that broke off.
-    pub(crate) fn note_failure(&self, cause: &FetchCause) {
-        if cause.counts_against_upstream() {
+    pub(crate) fn note_failure(&self, cause: &FetchCause, urgency: &Urgency) {
+        if !urgency.is_now() {
+            self.failed_ahead(cause, Instant::now());
+        } else if cause.counts_against_upstream() {
             self.failed(cause, false, Instant::now());
+        }
+    }
+
+    /// Heeds what an upstream says about how many requests it likes, whoever's request it answered.
+    fn stay_away_ahead(&self, cause: &FetchCause, now: Instant) {
+        let wait = match cause {
+            FetchCause::RateLimited { retry_after } => retry_after.unwrap_or(AHEAD_LIMITED),
+            FetchCause::Status { retry_after: Some(wait), .. } => *wait,
+            _ => return,
+        };
+        let mut inner = self.lock();
+        inner.ahead.quiet_until = inner.ahead.quiet_until.max(Some(now + wait.min(AHEAD_LONGEST)));
+    }
+
+    fn failed_ahead(&self, cause: &FetchCause, now: Instant) {
+        if cause.counts_against_upstream() {
+            let mut inner = self.lock();
+            inner.ahead.failures += 1;
+            if inner.ahead.failures >= AHEAD_FAILURES {
+                inner.ahead.failures = 0;
+                inner.ahead.quiet_until = inner.ahead.quiet_until.max(Some(now + AHEAD_PAUSE));
+            }
         }
     }
 
     fn succeeded(&self) {
         let mut inner = self.lock();
         inner.failures = 0;
+        inner.ahead.failures = 0;
         inner.open = None;
     }
 
@@ -154,6 +215,7 @@ impl Breaker {
 pub(crate) struct Pass {
     breaker: Arc<Breaker>,
     probe: bool,
+    ahead: bool,
     settled: bool,
 }
 
@@ -170,6 +232,11 @@ impl Pass {
     }
 
     fn failed_at(&mut self, cause: &FetchCause, now: Instant) {
+        self.breaker.stay_away_ahead(cause, now);
+        if self.ahead {
+            self.settled = true;
+            return self.breaker.failed_ahead(cause, now);
+        }
         if let FetchCause::RateLimited { retry_after: Some(wait) } = cause {
             self.breaker.quiet(*wait, now);
         }
@@ -264,6 +331,33 @@ mod tests {
         now += Duration::from_secs(5);
         drop(breaker.admit_at(now).unwrap());
         assert!(breaker.admit_at(now).is_ok());
+    }
+
+    #[test]
+    fn what_nobody_waits_for_shuts_no_breaker_and_probes_nothing() {
+        let (breaker, mut now) = (breaker(), Instant::now());
+        for _ in 0..AHEAD_FAILURES {
+            breaker.admit_ahead_at(now).unwrap().failed_at(&BROKEN, now);
+        }
+        assert!(breaker.admit_ahead_at(now).is_err(), "it pauses");
+        assert_eq!(breaker.state_at(now), BreakerState::Closed);
+        assert!(breaker.admit_at(now).is_ok());
+        now += AHEAD_PAUSE;
+        assert!(breaker.admit_ahead_at(now).is_ok());
+        fail(&breaker, 3, now);
+        assert!(breaker.admit_ahead_at(now + Duration::from_secs(60)).is_err(), "no probe");
+    }
+
+    #[test]
+    fn what_nobody_waits_for_heeds_retry_after_in_full() {
+        let (breaker, now) = (breaker(), Instant::now());
+        let limited = FetchCause::RateLimited { retry_after: Some(Duration::from_secs(120)) };
+        breaker.admit_ahead_at(now).unwrap().failed_at(&limited, now);
+        assert!(breaker.admit_at(now).is_ok(), "clients find out for themselves");
+        assert!(breaker.admit_ahead_at(now + Duration::from_secs(119)).is_err());
+        assert!(breaker.admit_ahead_at(now + Duration::from_secs(120)).is_ok());
+        breaker.admit_at(now).unwrap().failed_at(&limited, now + Duration::from_secs(120));
+        assert!(breaker.admit_ahead_at(now + Duration::from_secs(200)).is_err(), "a client's counts too");
     }
 
     #[test]

@@ -16,12 +16,14 @@ use crate::error::{FetchCause, FetchError};
 use crate::instance::Trail;
 use crate::name::UpstreamName;
 use crate::upstream::Upstream;
+use crate::urgency::Urgency;
 
 /// Upstreams in the order in which they are asked. Cloning is cheap.
 #[derive(Clone)]
 pub struct Chain {
     entries: Arc<[ChainEntry]>,
     trail: Trail,
+    urgency: Urgency,
 }
 
 /// One upstream of a chain.
@@ -43,7 +45,7 @@ pub struct WalkFailure {
 
 impl Chain {
     pub(crate) fn new(entries: Vec<ChainEntry>) -> Self {
-        Self { entries: entries.into(), trail: Trail::default() }
+        Self { entries: entries.into(), trail: Trail::default(), urgency: Urgency::now() }
     }
 
     /// Returns the entries.
@@ -53,13 +55,28 @@ impl Chain {
 
     /// Returns the upstreams in order, each for the request that the chain stands for.
     pub fn upstreams(&self) -> impl Iterator<Item = Upstream> {
-        self.entries.iter().map(|entry| entry.upstream.clone().on_behalf_of(&self.trail))
+        self.entries.iter().map(|entry| self.errand_to(&entry.upstream))
     }
 
     /// Returns this chain for a request that came through the proxies of `trail`.
     #[must_use]
     pub fn on_behalf_of(&self, trail: &Trail) -> Self {
-        Self { entries: Arc::clone(&self.entries), trail: trail.clone() }
+        Self { trail: trail.clone(), ..self.clone() }
+    }
+
+    /// Returns this chain for something that is wanted so soon.
+    #[must_use]
+    pub fn as_soon_as(&self, urgency: &Urgency) -> Self {
+        Self { urgency: urgency.clone(), ..self.clone() }
+    }
+
+    /// Returns how soon what it is asked for is wanted.
+    pub fn urgency(&self) -> &Urgency {
+        &self.urgency
+    }
+
+    fn errand_to(&self, upstream: &Upstream) -> Upstream {
+        upstream.clone().on_behalf_of(&self.trail).as_soon_as(&self.urgency)
     }
 
     /// Asks one upstream after the other until one succeeds or the rules end the walk.
@@ -76,7 +93,7 @@ impl Chain {
     {
         let mut attempts = Vec::new();
         for entry in self.entries.iter() {
-            let upstream = entry.upstream.clone().on_behalf_of(&self.trail);
+            let upstream = self.errand_to(&entry.upstream);
             let name = upstream.name();
             match ask(upstream).await {
                 Ok(found) => return Ok((found, name)),

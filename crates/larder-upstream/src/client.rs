@@ -42,11 +42,13 @@ fn builder(config: rustls::ClientConfig, settings: &UpstreamSettings) -> reqwest
         .referer(false)
         .user_agent(settings.user_agent.clone())
         .connect_timeout(settings.timeouts.connect)
-        .pool_max_idle_per_host(settings.concurrency.in_flight)
+        .pool_max_idle_per_host(settings.concurrency.in_flight + settings.concurrency.ahead)
         .pool_idle_timeout(Duration::from_secs(60))
         .tcp_keepalive(Duration::from_secs(30))
         .http2_keep_alive_interval(Duration::from_secs(15))
         .http2_keep_alive_timeout(Duration::from_secs(10))
-        .http2_initial_stream_window_size(2 << 20)
-        .http2_initial_connection_window_size(8 << 20)
+        // A zip of some MiB comes in a round trip or two, and dozens of them at once don't wait for each other's credit. What
+        // they hold is memory only while the disk lags behind.
+        .http2_initial_stream_window_size(4 << 20)
+        .http2_initial_connection_window_size(32 << 20)
 }

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::FetchCause;
 use crate::name::Origin;
 use crate::settings::Concurrency;
+use crate::urgency::{Turns, Urgency};
 
 /// The gates of all hosts.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Gates {
         }
         let gate = Arc::new(Gate {
             settings: self.settings,
-            semaphore: Arc::new(Semaphore::new(self.settings.in_flight.max(1))),
+            turns: Turns::new(self.settings.in_flight, self.settings.ahead),
             waiting: AtomicUsize::new(0),
         });
         gates.insert(origin.clone(), Arc::clone(&gate));
@@ -49,27 +50,34 @@ impl Gates {
 #[derive(Debug)]
 pub(crate) struct Gate {
     settings: Concurrency,
-    semaphore: Arc<Semaphore>,
+    turns: Turns,
     waiting: AtomicUsize,
 }
 
 impl Gate {
     /// Waits for a turn; it lasts until the permit is dropped, for a body as long as it is read.
-    pub(crate) async fn enter(&self, deadline: Option<Instant>) -> Result<OwnedSemaphorePermit, FetchCause> {
-        if let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_owned() {
+    ///
+    /// What is fetched ahead has turns of its own and takes none of the others'.
+    pub(crate) async fn enter(
+        &self,
+        urgency: &Urgency,
+        deadline: Option<Instant>,
+    ) -> Result<OwnedSemaphorePermit, FetchCause> {
+        if let Some(permit) = self.turns.try_take(urgency) {
             return Ok(permit);
         }
-        let _place = Place::take(self)?;
+        // The places of the queue are for those that somebody waits for.
+        let _place = if urgency.is_now() { Some(Place::take(self)?) } else { None };
         let longest = Instant::now() + self.settings.longest_wait;
         let until = deadline.map_or(longest, |deadline| deadline.min(longest));
-        match timeout_at(until, Arc::clone(&self.semaphore).acquire_owned()).await {
+        match timeout_at(until, self.turns.take(urgency)).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(FetchCause::Saturated),
         }
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        self.settings.in_flight.max(1) - self.semaphore.available_permits()
+        self.settings.in_flight.max(1) - self.turns.free()
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -106,21 +114,26 @@ mod tests {
 
     #[tokio::test]
     async fn the_queue_is_bounded() {
-        let gates = Gates::new(Concurrency { in_flight: 1, queue: 1, longest_wait: Duration::from_secs(5) });
+        let gates = Gates::new(Concurrency {
+            in_flight: 1,
+            queue: 1,
+            longest_wait: Duration::from_secs(5),
+            ..Concurrency::default()
+        });
         let origin = Origin::of_url(&Url::parse("https://a.example.com").unwrap()).unwrap();
         let gate = gates.of(&origin);
-        let first = gate.enter(None).await.unwrap();
+        let first = gate.enter(&Urgency::now(), None).await.unwrap();
         let waiting = tokio::spawn({
             let gate = Arc::clone(&gate);
-            async move { gate.enter(None).await.map(drop) }
+            async move { gate.enter(&Urgency::now(), None).await.map(drop) }
         });
         tokio::task::yield_now().await;
         assert_eq!((gate.in_flight(), gate.waiting()), (1, 1));
-        assert_eq!(gates.of(&origin).enter(None).await.unwrap_err(), FetchCause::Saturated);
+        assert_eq!(gates.of(&origin).enter(&Urgency::now(), None).await.unwrap_err(), FetchCause::Saturated);
         drop(first);
         waiting.await.unwrap().unwrap();
-        let _all = gate.enter(None).await.unwrap();
-        let late = gate.enter(Some(Instant::now() + Duration::from_millis(20))).await;
+        let _all = gate.enter(&Urgency::now(), None).await.unwrap();
+        let late = gate.enter(&Urgency::now(), Some(Instant::now() + Duration::from_millis(20))).await;
         assert_eq!(late.unwrap_err(), FetchCause::Saturated);
         assert_eq!(gate.waiting(), 0);
     }

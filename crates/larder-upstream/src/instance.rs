@@ -133,6 +133,13 @@ impl Trail {
         Self(HeaderValue::from_str(&text).ok())
     }
 
+    /// Reports whether it came through another Larder, which fetches ahead by itself.
+    pub fn names_larder(&self) -> bool {
+        let text = self.0.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
+        text.split(',')
+            .any(|entry| entry.split_whitespace().nth(1).is_some_and(|name| name.starts_with("larder-")))
+    }
+
     /// Returns the `Via` value of a request that `instance` sends because of this trail.
     pub(crate) fn via(&self, instance: &Instance) -> HeaderValue {
         let own = format!("1.1 {}", instance.as_str());

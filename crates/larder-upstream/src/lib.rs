@@ -33,6 +33,7 @@ mod suspect;
 mod tls;
 mod transport;
 mod upstream;
+mod urgency;
 mod validators;
 mod version_control;
 mod wanted;
@@ -58,6 +59,7 @@ pub use transport::SettingsError;
 pub use upstream::{
     Deadline, EntryError, Fresh, Resume, SmallReply, Upstream, UpstreamKind, UpstreamState, Upstreams,
 };
+pub use urgency::{Turns, Urgency};
 pub use validators::Validators;
 pub use version_control::{Answering, DirectErrand, DirectFault, DirectFaultKind, Refusal, VersionControl};
 pub use wanted::Wanted;

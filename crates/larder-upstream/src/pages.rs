@@ -20,6 +20,7 @@ use crate::name::printable_url;
 use crate::retry::Attempts;
 use crate::transport::{Answer, Failed, Manner, Request, Transport, Until, check_encoding, content_type};
 use crate::upstream::Upstreams;
+use crate::urgency::Urgency;
 
 /// A page that is to be fetched.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +132,7 @@ impl Transport {
     }
 
     async fn page_once(&self, page: &PageRequest<'_>, url: &Url) -> Result<Page, Failed> {
-        let trail = Trail::default();
+        let (trail, urgency) = (Trail::default(), Urgency::now());
         let answer = self
             .send(Request {
                 url: url.clone(),
@@ -141,6 +142,7 @@ impl Transport {
                 deadline: Some(page.deadline),
                 private: page.private,
                 trail: &trail,
+                urgency: &urgency,
                 guard: Some(page.listed),
                 tokens: Some(page.tokens),
                 manner: Manner::Page { plain: page.insecure },

@@ -20,6 +20,7 @@ use crate::retry::Attempts;
 use crate::suspect::Suspect;
 use crate::transport::{Answer, Failed, Manner, Request, Transport, check_encoding, content_type};
 use crate::upstream::{Fresh, Resume, SmallReply};
+use crate::urgency::Urgency;
 use crate::validators::Validators;
 use crate::wanted::{Wanted, percent_encode};
 use crate::zip_body::{HttpBody, ZipBody};
@@ -42,6 +43,7 @@ pub(crate) struct HttpUpstream {
 pub(crate) struct Errand {
     pub(crate) private: bool,
     pub(crate) trail: Trail,
+    pub(crate) urgency: Urgency,
     /// The upstream is a stranger's idea: of all hosts but these, only public addresses are asked.
     pub(crate) guard: Option<ListedHosts>,
 }
@@ -74,7 +76,8 @@ impl HttpUpstream {
         errand: &Errand,
     ) -> Result<SmallReply, FetchError> {
         let path = wanted.path();
-        let mut series = self.begin(&path, Some(deadline)).map_err(|cause| self.not_asked(&path, cause))?;
+        let mut series =
+            self.begin(&path, Some(deadline), errand).map_err(|cause| self.not_asked(&path, cause))?;
         loop {
             series.attempts.count();
             match self.small_once(&path, wanted, known, deadline, errand).await {
@@ -130,7 +133,8 @@ impl HttpUpstream {
         deadline: Instant,
         errand: &Errand,
     ) -> Result<Bytes, FetchError> {
-        let mut series = self.begin(path, Some(deadline)).map_err(|cause| self.not_asked(path, cause))?;
+        let mut series =
+            self.begin(path, Some(deadline), errand).map_err(|cause| self.not_asked(path, cause))?;
         loop {
             series.attempts.count();
             match self.raw_once(path, limit, deadline, errand).await {
@@ -163,7 +167,7 @@ impl HttpUpstream {
         errand: &Errand,
     ) -> Result<ZipBody, FetchError> {
         let path = Wanted::Object { of: of.clone(), kind: ObjectKind::Zip }.path();
-        let mut series = self.begin(&path, None).map_err(|cause| self.not_asked(&path, cause))?;
+        let mut series = self.begin(&path, None, errand).map_err(|cause| self.not_asked(&path, cause))?;
         loop {
             series.attempts.count();
             match self.open_zip(&path, resume, errand).await {
@@ -257,6 +261,7 @@ impl HttpUpstream {
             deadline,
             private: errand.private,
             trail: &errand.trail,
+            urgency: &errand.urgency,
             guard: errand.guard.as_ref(),
             tokens: None,
             manner: Manner::Proxy,
@@ -264,12 +269,18 @@ impl HttpUpstream {
     }
 
     /// Asks the breaker for leave to begin.
-    fn begin<'a>(&'a self, path: &'a str, deadline: Option<Instant>) -> Result<Series<'a>, FetchCause> {
+    fn begin<'a>(
+        &'a self,
+        path: &'a str,
+        deadline: Option<Instant>,
+        errand: &'a Errand,
+    ) -> Result<Series<'a>, FetchCause> {
         if self.suspect.leads_back() {
             return Err(FetchCause::Loop);
         }
-        let pass = self.breaker.admit()?;
-        Ok(Series { upstream: self, path, attempts: Attempts::begin(self.transport.retries, deadline), pass })
+        let pass = self.breaker.admit(&errand.urgency)?;
+        let attempts = Attempts::begin(self.transport.retries, deadline);
+        Ok(Series { upstream: self, path, attempts, pass, urgency: &errand.urgency })
     }
 
     fn not_asked(&self, path: &str, cause: FetchCause) -> FetchError {
@@ -295,6 +306,7 @@ struct Series<'a> {
     path: &'a str,
     attempts: Attempts,
     pass: Pass,
+    urgency: &'a Urgency,
 }
 
 impl Series<'_> {
@@ -306,11 +318,12 @@ impl Series<'_> {
     /// Waits before the next attempt, or fails when another would not help, and tells the breaker.
     async fn pause_or_give_up(&mut self, failed: Failed) -> Result<(), FetchError> {
         match self.attempts.pause_after(&failed.cause) {
-            Some(pause) => {
+            // Nobody's patience is at stake, and the upstream has trouble enough.
+            Some(pause) if self.urgency.is_now() => {
                 sleep(pause).await;
                 Ok(())
             }
-            None => {
+            Some(_) | None => {
                 self.pass.failed(&failed.cause);
                 Err(self.upstream.error(self.path, &self.attempts, failed))
             }

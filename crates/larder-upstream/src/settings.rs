@@ -175,6 +175,8 @@ impl Default for BreakerSettings {
 pub struct Concurrency {
     /// Requests in flight; for HTTP/1.1 also the number of connections.
     pub in_flight: usize,
+    /// Requests in flight that nobody waits for, besides those.
+    pub ahead: usize,
     /// Requests waiting for their turn; more are refused at once.
     pub queue: usize,
     /// The longest wait for a turn.
@@ -183,7 +185,7 @@ pub struct Concurrency {
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Self { in_flight: 128, queue: 2048, longest_wait: Duration::from_secs(25) }
+        Self { in_flight: 128, ahead: 128, queue: 2048, longest_wait: Duration::from_secs(25) }
     }
 }
 

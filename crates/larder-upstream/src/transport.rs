@@ -28,6 +28,7 @@ use crate::resolver::SystemResolver;
 use crate::retry::retry_after;
 use crate::settings::{Limits, Retries, Timeouts, UpstreamSettings};
 use crate::tls;
+use crate::urgency::Urgency;
 
 /// An error body that stops moving is not waited for longer than this.
 const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(2);
@@ -67,6 +68,8 @@ pub(crate) struct Request<'a> {
     pub(crate) private: bool,
     /// Where the request that caused this one came through.
     pub(crate) trail: &'a Trail,
+    /// Whether somebody waits for it.
+    pub(crate) urgency: &'a Urgency,
     /// The URL is a stranger's idea: of all hosts but these, only public addresses are asked.
     pub(crate) guard: Option<&'a ListedHosts>,
     /// Credentials by origin that are meant for this sort of request, ahead of the general ones.
@@ -226,7 +229,7 @@ impl Transport {
         let origin =
             Origin::of_url(url).ok_or_else(|| FetchCause::Protocol { reason: "no host".to_owned() })?;
         let client = self.client_at(request, url, &origin)?;
-        let permit = self.gates.of(&origin).enter(Some(until.at)).await?;
+        let permit = self.gates.of(&origin).enter(request.urgency, Some(until.at)).await?;
         let mut headers = request.headers.clone();
         // Compression would change what is hashed, and the library is built without it.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -23,6 +23,7 @@ use crate::name::{Origin, UpstreamName, is_loopback};
 use crate::proxy::{Errand, HttpUpstream};
 use crate::settings::{BreakerSettings, Limits, UpstreamSettings};
 use crate::transport::{SettingsError, Transport};
+use crate::urgency::Urgency;
 use crate::validators::Validators;
 use crate::version_control::VersionControl;
 use crate::wanted::Wanted;
@@ -132,6 +133,7 @@ impl Upstream {
         match &self.inner {
             Inner::Http(upstream) => upstream.small(wanted, known, deadline, &self.errand).await,
             Inner::File(upstream) => upstream.small(wanted, known, deadline).await,
+            Inner::Direct(_) if self.is_ahead() => Err(self.not_ahead(wanted.path())),
             Inner::Direct(upstream) => upstream.small(wanted, deadline, self.errand.private).await,
             Inner::Off => Err(self.nobody(wanted.path())),
         }
@@ -148,11 +150,9 @@ impl Upstream {
         match &self.inner {
             Inner::Http(upstream) => upstream.zip(of, resume, &self.errand).await,
             Inner::File(upstream) => upstream.zip(of, resume).await,
+            Inner::Direct(_) if self.is_ahead() => Err(self.not_ahead(zip_path(of))),
             Inner::Direct(upstream) => upstream.zip(of, self.errand.private).await,
-            Inner::Off => {
-                let wanted = Wanted::Object { of: of.clone(), kind: larder_module::ObjectKind::Zip };
-                Err(self.nobody(wanted.path()))
-            }
+            Inner::Off => Err(self.nobody(zip_path(of))),
         }
     }
 
@@ -176,6 +176,23 @@ impl Upstream {
     pub fn on_behalf_of(mut self, trail: &Trail) -> Self {
         self.errand.trail = trail.clone();
         self
+    }
+
+    /// Returns this upstream for something that is wanted so soon.
+    #[must_use]
+    pub(crate) fn as_soon_as(mut self, urgency: &Urgency) -> Self {
+        self.errand.urgency = urgency.clone();
+        self
+    }
+
+    /// Reports whether nobody waits for what it would be asked.
+    fn is_ahead(&self) -> bool {
+        !self.errand.urgency.is_now()
+    }
+
+    /// The answer of version control to a guess: a wrong one would clone a repository, and its few processes are for those that wait.
+    fn not_ahead(&self, wanted: String) -> FetchError {
+        FetchError { cause: FetchCause::Saturated, ..self.nobody(wanted) }
     }
 
     fn nobody(&self, wanted: String) -> FetchError {
@@ -391,6 +408,10 @@ impl fmt::Debug for Upstreams {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.states().iter().map(|state| &state.name)).finish()
     }
+}
+
+fn zip_path(of: &ModuleVersion) -> String {
+    Wanted::Object { of: of.clone(), kind: larder_module::ObjectKind::Zip }.path()
 }
 
 fn parsed(text: &str) -> Result<Url, EntryError> {

@@ -246,7 +246,7 @@ impl HttpBody {
 
     fn give_up(&mut self, cause: FetchCause) -> FetchError {
         self.permit = None;
-        self.upstream.breaker.note_failure(&cause);
+        self.upstream.breaker.note_failure(&cause, &self.errand.urgency);
         FetchError {
             upstream: self.upstream.name.clone(),
             wanted: self.path.clone(),

@@ -14,9 +14,9 @@ use larder_module::{
     version::ModuleVersion,
 };
 use larder_store::Store;
-use larder_upstream::{Chain, FetchError, Upstream, UpstreamName};
+use larder_upstream::{Chain, FetchError, Turns, Upstream, UpstreamName, Urgency};
 use quick_cache::sync::Cache;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
 use super::{
@@ -36,6 +36,8 @@ const KEPT_RECORDS: usize = 8_192;
 const KEPT_UNKNOWN: usize = 8_192;
 /// How many look-ups may be on their way at a time.
 const LOOKUPS: usize = 64;
+/// How many others may be that no client waits for.
+const LOOKUPS_AHEAD: usize = 48;
 /// How many reports are remembered so as not to repeat them.
 const KEPT_REPORTS: usize = 256;
 
@@ -95,7 +97,7 @@ pub(super) struct Database {
     unknown: Cache<ModuleVersion, (Instant, Box<FetchError>)>,
     flights: Arc<Flights<ModuleVersion, Result<Arc<Known>, LookupFailure>>>,
     pub(super) refreshes: Arc<Flights<(), Result<(), LookupFailure>>>,
-    slots: Semaphore,
+    slots: Turns,
     reported: Cache<String, ()>,
 }
 
@@ -117,7 +119,7 @@ impl Database {
             unknown: Cache::new(KEPT_UNKNOWN),
             flights: Arc::default(),
             refreshes: Arc::default(),
-            slots: Semaphore::new(LOOKUPS),
+            slots: Turns::new(LOOKUPS, LOOKUPS_AHEAD),
             reported: Cache::new(KEPT_REPORTS),
             settings,
             address,
@@ -142,9 +144,13 @@ impl Database {
             return Ok(known);
         }
         let (database, chain, wanted) = (Arc::clone(self), chain.clone(), of.clone());
-        let work = move || async move { database.find(&wanted, &chain).await };
+        let urgency = chain.urgency().clone();
+        let work = move |urgency: Urgency| async move { database.find(&wanted, &chain, &urgency).await };
         let lost = || LookupFailure::Unavailable(Arc::default());
-        self.flights.join(of.clone(), || work().boxed()).await.unwrap_or_else(|| Err(lost()))
+        self.flights
+            .join_as(&urgency, of.clone(), |shared| work(shared).boxed())
+            .await
+            .unwrap_or_else(|| Err(lost()))
     }
 
     /// Returns the proven record of a version if it is in memory or stored.
@@ -182,7 +188,12 @@ impl Database {
         Ok(Arc::new(Known { record, head, from: None, is_aside: false }))
     }
 
-    async fn find(self: Arc<Self>, of: &ModuleVersion, chain: &Chain) -> Result<Arc<Known>, LookupFailure> {
+    async fn find(
+        self: Arc<Self>,
+        of: &ModuleVersion,
+        chain: &Chain,
+        urgency: &Urgency,
+    ) -> Result<Arc<Known>, LookupFailure> {
         if let Some(known) = self.held_record(of).await {
             return Ok(known);
         }
@@ -192,7 +203,7 @@ impl Database {
             }
             self.unknown.remove(of);
         }
-        let _slot = self.slots.acquire().await;
+        let _slot = self.slots.take(urgency).await;
         let mut refusals = Refusals::default();
         // One proxy's 404 is not the database's: the others and the database itself come after it and may know better.
         let mut unknown = None;

@@ -7,10 +7,14 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use larder_upstream::Urgency;
 use tokio::sync::watch;
 
 /// Work under way, by key. It runs as a task of its own: who stops waiting stops nothing.
-pub(super) struct Flights<K, V>(Mutex<HashMap<K, watch::Receiver<Option<V>>>>);
+pub(super) struct Flights<K, V>(Mutex<HashMap<K, Flight<V>>>);
+
+/// Where the result will be, and whether a client waits for it.
+type Flight<V> = (watch::Receiver<Option<V>>, Urgency);
 
 impl<K, V> Default for Flights<K, V> {
     fn default() -> Self {
@@ -31,35 +35,59 @@ where
         key: K,
         start: impl FnOnce() -> BoxFuture<'static, V>,
     ) -> Option<V> {
-        let mut result = self.enter(key, start);
+        self.join_as(&Urgency::now(), key, |_| start()).await
+    }
+
+    /// Does the same for something that is wanted so soon; the work is told how soon it is wanted by all who wait for it.
+    pub(super) async fn join_as(
+        self: &Arc<Self>,
+        urgency: &Urgency,
+        key: K,
+        start: impl FnOnce(Urgency) -> BoxFuture<'static, V>,
+    ) -> Option<V> {
+        let (mut result, shared) = self.enter(urgency, key, start);
+        if !shared.is_now() {
+            tokio::select! {
+                biased;
+                value = result.wait_for(Option::is_some) => return value.ok()?.clone(),
+                () = urgency.raised() => shared.raise(),
+            }
+        }
         let value = result.wait_for(Option::is_some).await.ok()?;
         value.clone()
     }
 
     fn enter(
         self: &Arc<Self>,
+        urgency: &Urgency,
         key: K,
-        start: impl FnOnce() -> BoxFuture<'static, V>,
-    ) -> watch::Receiver<Option<V>> {
+        start: impl FnOnce(Urgency) -> BoxFuture<'static, V>,
+    ) -> Flight<V> {
         let mut flights = self.lock();
-        if let Some(result) = flights.get(&key) {
-            return result.clone();
+        if let Some(flight) = flights.get(&key) {
+            if urgency.is_now() {
+                flight.1.raise();
+            }
+            return flight.clone();
         }
         let (sender, result) = watch::channel(None);
-        flights.insert(key.clone(), result.clone());
+        // Its own: one guess that is raised raises what all wait for, and not the other guesses.
+        let shared = if urgency.is_now() { Urgency::now() } else { Urgency::ahead() };
+        let flight = (result, shared.clone());
+        flights.insert(key.clone(), flight.clone());
         drop(flights);
         let landing = Landing { flights: Arc::clone(self), key };
-        let work = start();
+        let work = start(shared);
         tokio::spawn(async move {
             let value = work.await;
             // First off the board, then told: who comes later sees what the work left behind.
             drop(landing);
             sender.send_replace(Some(value));
         });
-        result
+        flight
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, watch::Receiver<Option<V>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Flight<V>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

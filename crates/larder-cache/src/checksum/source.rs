@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use larder_module::sumdb::tile::Tile;
-use larder_upstream::{Chain, FetchCause, FetchError, Upstream, UpstreamKind, UpstreamName};
+use larder_upstream::{Chain, FetchCause, FetchError, Upstream, UpstreamKind, UpstreamName, Urgency};
 use tokio::time::Instant;
 
 use super::ChecksumSettings;
@@ -134,6 +134,8 @@ impl Sources {
     pub(super) fn of(&self, chain: &Chain) -> Vec<Source> {
         let askable =
             |upstream: &Upstream| matches!(upstream.kind(), UpstreamKind::Http | UpstreamKind::File);
+        // A look-up is shared by all who want it, clients too, so it is no mere guess to the upstream.
+        let chain = chain.as_soon_as(&Urgency::now());
         let proxies = chain.upstreams().take_while(askable).filter(|_| self.ask_proxies);
         let journal = self.journal.as_ref();
         let proxies = proxies.map(|upstream| Source::new(upstream, &self.prefix, self.limit, journal));

@@ -9,15 +9,17 @@ use std::{
 };
 
 use larder_cache::{
-    Access, Body, ChecksumDatabases, Engine, EngineSettings, Failure, Metrics, Served, WallClock,
+    Access, Body, ChecksumDatabases, Engine, EngineSettings, Failure, Metrics, Served, Session, WallClock,
     checksum::{ChecksumSettings, Gosumdb},
 };
 use larder_module::{
     goproxy::ProxyList, path::ModulePath, pattern::Patterns, request::ObjectKind, version::ModuleVersion,
 };
 use larder_store::{FailPoint, ObjectKey, Store, StoreOptions};
-use larder_testkit::sumdb::FakeSumdb;
-use larder_upstream::{Retries, Route, Routes, Timeouts, UpstreamSettings, Upstreams, VerifyMode};
+use larder_testkit::{ModuleBuilder, sumdb::FakeSumdb};
+use larder_upstream::{
+    Concurrency, Prefetch, Retries, Route, Routes, Timeouts, UpstreamSettings, Upstreams, VerifyMode,
+};
 
 use crate::repositories::FakeRepositories;
 
@@ -57,6 +59,8 @@ pub(crate) struct Setup {
     pub(crate) timeouts: Timeouts,
     pub(crate) retries: Retries,
     pub(crate) breaker_failures: u32,
+    pub(crate) concurrency: Concurrency,
+    pub(crate) prefetch: Prefetch,
     pub(crate) adjust: fn(&mut EngineSettings),
 }
 
@@ -84,6 +88,8 @@ impl Setup {
                 longest_retry_after: Duration::ZERO,
             },
             breaker_failures: 1_000,
+            concurrency: Concurrency::default(),
+            prefetch: Prefetch::Off,
             adjust: |_| {},
         }
     }
@@ -107,6 +113,7 @@ impl Setup {
         let mut upstream_settings = UpstreamSettings {
             timeouts: self.timeouts,
             retries: self.retries,
+            concurrency: self.concurrency,
             ..UpstreamSettings::default()
         };
         upstream_settings.breaker.failures = self.breaker_failures;
@@ -123,7 +130,7 @@ impl Setup {
                     .expect("a chain"),
                 private,
                 verify: self.verify,
-                prefetch: larder_upstream::Prefetch::Off,
+                prefetch: self.prefetch,
             }
         };
         let routes = self.private.iter().map(|(patterns, chain)| route(patterns, patterns, chain, true));
@@ -197,6 +204,17 @@ impl World {
         Ok(read(served).await.expect("a whole body"))
     }
 
+    /// Waits until something comes true.
+    pub(crate) async fn until(&self, what: &str, is_true: impl Fn(&Self) -> bool) {
+        for _ in 0..5_000 {
+            if is_true(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        panic!("never: {what}\n{}", self.engine.render_metrics());
+    }
+
     /// Waits until everything that was fetched is stored.
     pub(crate) async fn settled(&self, path: &str, version: &str, kind: ObjectKind) {
         for _ in 0..2_000 {
@@ -232,6 +250,17 @@ impl World {
 
 pub(crate) fn cached_only() -> Access {
     Access { cached_only: true, ..Access::trusted("test") }
+}
+
+/// A client with every right on a connection of its own.
+pub(crate) fn on_connection(connection: u64) -> Access {
+    let client = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    Access { session: Some(Session { connection, client }), ..Access::trusted("test") }
+}
+
+/// A module whose requirements are all read by the go command, whatever it is asked to do.
+pub(crate) fn old(module: &str) -> ModuleBuilder {
+    ModuleBuilder::new(module, "v1.0.0").go_line("1.16")
 }
 
 pub(crate) fn of(path: &str, version: &str) -> ModuleVersion {

@@ -1,6 +1,8 @@
 //! The engine before fake upstreams: every rule that clients rely on.
 
 mod absence;
+mod ahead;
+mod ahead_manners;
 mod answers;
 mod common;
 mod direct;

@@ -191,7 +191,12 @@ async fn requests_at_a_time_are_capped_and_the_queue_is_bounded() {
         if head.path().ends_with("list") { vec![Step::Stall] } else { reply(200, "", good_body(head.path())) }
     })
     .await;
-    let concurrency = Concurrency { in_flight: 2, queue: 1, longest_wait: Duration::from_secs(5) };
+    let concurrency = Concurrency {
+        in_flight: 2,
+        queue: 1,
+        longest_wait: Duration::from_secs(5),
+        ..Concurrency::default()
+    };
     let mut settings = UpstreamSettings { concurrency, ..quick() };
     settings.timeouts.first_byte = Duration::from_secs(1);
     let pool = Upstreams::new(settings).unwrap();
