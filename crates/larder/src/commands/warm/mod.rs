@@ -34,6 +34,8 @@ use targets::Target;
 
 /// Time for what was verified to reach the store.
 const FLUSH: Duration = Duration::from_secs(600);
+/// The same after ctrl-c.
+const HURRIED_FLUSH: Duration = Duration::from_secs(3);
 /// Descriptors that the engine may count on: what every system allows.
 const DESCRIPTORS: u64 = 1_024;
 /// The code of a command that ctrl-c ended.
@@ -102,7 +104,8 @@ async fn warm(
     run.plan.finish();
     run.tally.elapsed = run.progress.end();
     if let Provider::Here(engine) = &run.provider
-        && !engine.shutdown(FLUSH).await
+        && !engine.shutdown(if interrupted { HURRIED_FLUSH } else { FLUSH }).await
+        && !interrupted
     {
         run.plan.failures.push(Failed {
             of: "store".to_owned(),

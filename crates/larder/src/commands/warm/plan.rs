@@ -77,7 +77,8 @@ impl Plan {
         let graph = Graph::new(files.project.clone());
         // What go.sum has a zip's hash of will be wanted, unless the project isn't tidy; so it need not wait for the graph.
         for of in graph.likely_downloads() {
-            if !has_sums || self.sums.contains_key(&(of.clone(), ObjectKind::Zip)) {
+            let has_sum = self.sums.contains_key(&(of.clone(), ObjectKind::Zip));
+            if has_sum || (!has_sums && graph.names_all()) {
                 self.add_whole(&of);
             }
         }

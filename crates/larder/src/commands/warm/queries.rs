@@ -65,7 +65,7 @@ fn named(module: &ModulePath, info: &[u8]) -> Result<ModuleVersion, Missing> {
 /// The highest release, else the highest pre-release, neither retracted; else what the upstream calls the latest.
 async fn latest(provider: &Provider, module: &ModulePath) -> Result<ModuleVersion, Missing> {
     let versions = versions(provider, module).await?;
-    if let Some(of) = choose(provider, module, &versions, Ordering::Greater).await {
+    if let Some(of) = choose(provider, module, &versions, None).await {
         return Ok(of);
     }
     let info = provider.latest(module).await?;
@@ -79,8 +79,7 @@ async fn in_range(
     range: &Range,
 ) -> Result<ModuleVersion, Missing> {
     let versions = versions(provider, module).await?;
-    let matching: Vec<Version> = versions.into_iter().filter(|version| range.has(version)).collect();
-    let found = choose(provider, module, &matching, range.preferred()).await;
+    let found = choose(provider, module, &versions, Some(range)).await;
     found.ok_or_else(|| Missing::absent(format!("{module} has no version that matches {query}")))
 }
 
@@ -94,36 +93,43 @@ async fn versions(provider: &Provider, module: &ModulePath) -> Result<Vec<Versio
     Ok(versions)
 }
 
-/// Picks from versions in ascending order: releases before pre-releases, nothing retracted, `+incompatible` ones only where there are no others.
+/// Picks from versions in ascending order: nothing retracted, releases before pre-releases, `+incompatible` ones only where there are no
+/// others. What the latest version says is retracted counts for all.
 async fn choose(
     provider: &Provider,
     module: &ModulePath,
     versions: &[Version],
-    preferred: Ordering,
+    range: Option<&Range>,
 ) -> Option<ModuleVersion> {
-    let retracted = match versions.last() {
-        Some(highest) => retractions(provider, module, highest).await,
-        None => return None,
-    };
+    let retracted = retractions(provider, module, preferred(versions.iter().collect(), false)?).await;
     let is_retracted = |version: &Version| {
         retracted.iter().any(|range| {
             semver::compare(&range.low, version.as_str()) != Ordering::Greater
                 && semver::compare(version.as_str(), &range.high) != Ordering::Greater
         })
     };
-    let left: Vec<&Version> = versions.iter().filter(|version| !is_retracted(version)).collect();
-    let is_plain = |version: &&&Version| semver::build(version.as_str()).is_empty();
-    let plain: Vec<&Version> = left.iter().filter(is_plain).copied().collect();
-    let left = if plain.is_empty() { left } else { plain };
-    let releases: Vec<&Version> = left.iter().filter(|version| !version.is_prerelease()).copied().collect();
-    let left = if releases.is_empty() { left } else { releases };
-    let chosen = if preferred == Ordering::Less { left.first() } else { left.last() };
-    ModuleVersion::new(module.clone(), (*chosen?).clone()).ok()
+    let fits = |version: &&Version| range.is_none_or(|range| range.has(version)) && !is_retracted(version);
+    let left = versions.iter().filter(fits).collect();
+    let chosen = preferred(left, range.is_some_and(Range::prefers_lowest))?;
+    ModuleVersion::new(module.clone(), chosen.clone()).ok()
 }
 
-/// What the module's highest version says is retracted; nothing where that can't be read.
-async fn retractions(provider: &Provider, module: &ModulePath, highest: &Version) -> Vec<Retract> {
-    let Ok(of) = ModuleVersion::new(module.clone(), highest.clone()) else { return Vec::new() };
+/// Returns the highest of the best sort of versions, or the lowest.
+fn preferred(versions: Vec<&Version>, lowest: bool) -> Option<&Version> {
+    let left = only(versions, |version| semver::build(version.as_str()).is_empty());
+    let left = only(left, |version| !version.is_prerelease());
+    if lowest { left.first().copied() } else { left.last().copied() }
+}
+
+/// Keeps those that are good, unless none is.
+fn only<'a>(versions: Vec<&'a Version>, is_good: fn(&Version) -> bool) -> Vec<&'a Version> {
+    let kept: Vec<&'a Version> = versions.iter().copied().filter(|version| is_good(version)).collect();
+    if kept.is_empty() { versions } else { kept }
+}
+
+/// What the module's latest version says is retracted; nothing where that can't be read.
+async fn retractions(provider: &Provider, module: &ModulePath, latest: &Version) -> Vec<Retract> {
+    let Ok(of) = ModuleVersion::new(module.clone(), latest.clone()) else { return Vec::new() };
     let Ok(got) = provider.object(&of, ObjectKind::Mod).await else { return Vec::new() };
     GoMod::parse_lax(&got.bytes).map(|file| file.retract).unwrap_or_default()
 }
@@ -172,12 +178,9 @@ impl Range {
         }
     }
 
-    /// Below a bound the highest is meant, above one the lowest, of a prefix the highest.
-    fn preferred(&self) -> Ordering {
-        match self {
-            Self::Above { .. } => Ordering::Less,
-            Self::Below { .. } | Self::Prefix(_) => Ordering::Greater,
-        }
+    /// Above a bound the lowest is meant, else the highest.
+    fn prefers_lowest(&self) -> bool {
+        matches!(self, Self::Above { .. })
     }
 }
 
