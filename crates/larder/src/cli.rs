@@ -14,6 +14,7 @@ const AFTER_HELP: &str = "\
 Start here:
   larder serve                              serve on http://127.0.0.1:3000, with what the go command would use
   export GOPROXY=http://127.0.0.1:3000      in the shell where go runs
+  larder warm                               fetch beforehand what this project needs
   larder config                             every setting in force, and where it comes from
   larder doctor                             why a module download fails here
 
