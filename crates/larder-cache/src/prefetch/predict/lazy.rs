@@ -1,14 +1,14 @@
 //! `go build` of a tidy module: it reads no module graph and asks for a zip when it meets an import of it.
 //!
-//! Which packages of a module the main module imports can't be seen, only which zips come; of a zip that comes unforeseen all packages
-//! may be meant. Of what those import it is known.
+//! Of a package that another module imports it is known what it imports in turn. Which packages of a module the main module imports can't
+//! be seen, only which zips come: there, what many of the module's packages need is taken for needed (see [`common`]).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use larder_module::request::ObjectKind;
 
 use super::{
-    Why,
+    Why, common,
     graph::{Graph, NodeId},
     session::{Draft, Session, rank},
 };
@@ -16,8 +16,10 @@ use super::{
 /// Which packages of a module are built.
 #[derive(Debug, Default)]
 struct Used {
-    /// Nobody knows, so all of them.
-    all: bool,
+    /// The client came for packages that can't be seen.
+    unforeseen: bool,
+    /// What most packages import has still to be looked for.
+    guess: bool,
     /// By folder.
     folders: BTreeSet<Box<str>>,
     visited: HashSet<Box<str>>,
@@ -41,7 +43,7 @@ impl Lazy {
     }
 
     pub(super) fn zips(self) -> Vec<NodeId> {
-        self.used.into_iter().filter(|(_, used)| used.all).map(|(id, _)| id).collect()
+        self.used.into_iter().filter(|(_, used)| used.unforeseen).map(|(id, _)| id).collect()
     }
 }
 
@@ -52,7 +54,7 @@ impl Session {
         self.best.insert(graph.path(id), id);
         let used = self.lazy.used.entry(id).or_default();
         if used.folders.is_empty() {
-            used.all = true;
+            (used.unforeseen, used.guess) = (true, true);
         }
         self.accompany(graph, id);
         if graph.packages(id).is_none() {
@@ -78,11 +80,12 @@ impl Session {
             let Some(used) = self.lazy.used.get_mut(&id) else { continue };
             let mut imports = Vec::new();
             for (folder, package) in &facts.packages {
-                let counts = used.folders.contains(folder)
-                    || (used.all && !package.is_command && !is_internal(folder));
-                if counts && used.visited.insert(folder.clone()) {
+                if used.folders.contains(folder) && used.visited.insert(folder.clone()) {
                     imports.extend(package.imports.iter().cloned());
                 }
+            }
+            if std::mem::take(&mut used.guess) {
+                imports.extend(common::imports(graph.path_text(id), facts));
             }
             for import in imports {
                 if let Some(module) = self.resolve(graph, id, &import) {
@@ -130,11 +133,7 @@ impl Session {
     }
 }
 
-fn folder_in<'a>(import: &'a str, module: &str) -> Option<&'a str> {
+pub(super) fn folder_in<'a>(import: &'a str, module: &str) -> Option<&'a str> {
     let rest = import.strip_prefix(module)?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
-}
-
-fn is_internal(folder: &str) -> bool {
-    folder.split('/').any(|element| element == "internal")
 }

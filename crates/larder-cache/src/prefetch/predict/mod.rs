@@ -15,6 +15,7 @@
 //! never decides what a client gets, so a wrong guess costs a fetch at most; and a client whose ways it doesn't understand soon runs out
 //! of the credit that each kind of wish has.
 
+mod common;
 mod facts;
 mod graph;
 mod lazy;

@@ -19,8 +19,13 @@ const YOUNG: usize = 40;
 /// A client that asks for `.info` in the order of all modules it knows lists them; who leaves out this many downloads its own.
 const SKIPPED: usize = 4;
 
+/// Requests of one client may come in another order than it sent them, so many of them.
+const IN_FLIGHT: usize = 3;
 /// So many requests that a tidy main module with a new go line doesn't explain mean that it has an old one.
 const ODDITIES: usize = 3;
+
+/// Who asks for so many roots reads the whole graph, and most who do want the `.info` of the roots then.
+const A_GRAPH: usize = 16;
 
 /// Ranks, so that what is needed first comes first.
 pub(super) mod rank {
@@ -58,7 +63,7 @@ impl Credit {
             (Why::Required, _) => (1_000, 5),
             (Why::Companion, _) => (50, 5),
             (Why::Imported, _) => (20, 3),
-            (Why::Likely, _) => (200, 3),
+            (Why::Likely, _) => (400, 3),
             (Why::Selected, ObjectKind::Info) => (256, 5),
             (Why::Selected, _) => (64, 4),
         };
@@ -90,17 +95,24 @@ pub(super) struct Session {
     last: Instant,
     requests: usize,
     pub(super) asked: HashMap<NodeId, Asked>,
-    wished: HashMap<(NodeId, ObjectKind), Why>,
+    /// What was wished for, why, and whether it is held back.
+    wished: HashMap<(NodeId, ObjectKind), (Why, bool)>,
     credit: HashMap<(Why, ObjectKind), Credit>,
     drafts: Vec<Draft>,
     /// The highest version of each path that was asked for or named.
     pub(super) best: HashMap<PathId, NodeId>,
     /// Below modules that don't name all they need: the client asks for the `.mod` of all of these.
     subtree: HashSet<NodeId>,
-    /// Versions whose requirements were followed, and whether as a subtree.
-    followed: HashMap<NodeId, bool>,
+    /// Versions whose requirements were followed: as something that the client asked for, and as a subtree.
+    followed: HashMap<NodeId, (bool, bool)>,
     /// The `.mod` asked for while the module graph was read, in their order.
     order: Vec<(u64, NodeId)>,
+    /// What the main module names, by path.
+    roots: HashMap<PathId, NodeId>,
+    /// The latest roots.
+    recent: VecDeque<NodeId>,
+    /// The client is through with its roots.
+    subtrees_began: bool,
     /// The main module's own go line is old: everything below it is read.
     unpruned: bool,
     /// Asked for out of order although only pruned modules name them.
@@ -126,6 +138,9 @@ impl Session {
             subtree: HashSet::new(),
             followed: HashMap::new(),
             order: Vec::new(),
+            roots: HashMap::new(),
+            recent: VecDeque::new(),
+            subtrees_began: false,
             unpruned: false,
             oddities: 0,
             named: HashSet::new(),
@@ -189,11 +204,16 @@ impl Session {
             own.r#mod |= asked.r#mod;
             self.consider(graph, id);
         }
-        for &(_, id) in &mods {
+        mods.append(&mut self.order);
+        mods.sort_unstable();
+        (self.subtrees_began, self.oddities) = (false, 0);
+        self.roots.clear();
+        self.recent.clear();
+        for (order, id) in mods {
+            self.sort_in(graph, id);
+            self.order.push((order, id));
             self.follow(graph, id);
         }
-        self.order.append(&mut mods);
-        self.order.sort_unstable();
         let zips = young.lazy.zips();
         for id in zips {
             self.build(graph, id);
@@ -222,8 +242,8 @@ impl Session {
         match kind {
             ObjectKind::Mod if had_zip => self.want_mod(graph, id),
             ObjectKind::Mod => {
+                self.sort_in(graph, id);
                 self.order.push((order, id));
-                self.notice_old_main(graph, id);
                 self.want_mod(graph, id);
                 self.follow(graph, id);
             }
@@ -259,26 +279,30 @@ impl Session {
         if why != Why::Facts && self.asked.entry(id).or_default().of(kind) == &true {
             return;
         }
-        if self.wished.contains_key(&(id, kind)) {
+        if let Some((_, is_held)) = self.wished.get(&(id, kind))
+            && (!is_held || why != Why::Facts)
+        {
             return;
         }
-        self.wished.insert((id, kind), why);
         let credit = self.credit.entry((why, kind)).or_default();
-        if credit.allows(why, kind) {
+        let is_held = !credit.allows(why, kind);
+        self.wished.insert((id, kind), (why, is_held));
+        if is_held {
+            credit.held.push_back(draft);
+        } else {
             credit.given += 1;
             self.drafts.push(draft);
-        } else {
-            credit.held.push_back(draft);
         }
     }
 
     fn count_use(&mut self, id: NodeId, kind: ObjectKind) {
-        let Some(&why) = self.wished.get(&(id, kind)) else { return };
+        let Some(&(why, _)) = self.wished.get(&(id, kind)) else { return };
         let credit = self.credit.entry((why, kind)).or_default();
         credit.used += 1;
         while credit.allows(why, kind) {
             let Some(draft) = credit.held.pop_front() else { return };
             if self.asked.get_mut(&draft.id).is_none_or(|asked| !*asked.of(draft.kind)) {
+                self.wished.insert((draft.id, draft.kind), (why, false));
                 credit.given += 1;
                 self.drafts.push(draft);
             }
@@ -301,22 +325,73 @@ impl Session {
         *best == id
     }
 
-    /// A client whose main module is old reads what pruned modules require, too.
-    fn notice_old_main(&mut self, graph: &Graph, id: NodeId) {
-        if self.unpruned
-            || self.subtree.contains(&id)
-            || !self.named.contains(&id)
-            || self.is_ahead(graph, id)
+    /// Takes the `.mod` of a version as the next in the order that roots come in.
+    ///
+    /// They are sorted by path; with several main modules, or in a go.mod file, there are several sorted lists in a row. What neither
+    /// ascends nor lies in a subtree begins the next one, unless only an old main module explains it.
+    fn sort_in(&mut self, graph: &Graph, id: NodeId) {
+        let path = graph.path(id);
+        let is_sequel = self.subtree.contains(&id) || self.is_ahead(graph, id);
+        let is_second_version =
+            !self.order.is_empty() && self.roots.get(&path).is_some_and(|root| *root != id);
+        if !is_sequel
+            && is_second_version
+            && self.named.contains(&id)
+            && self.infos == 0
+            && self.lazy.is_idle()
         {
-            return;
-        }
-        self.oddities += 1;
-        if self.oddities >= ODDITIES {
-            self.unpruned = true;
-            let mods: Vec<_> = self.order.iter().map(|(_, id)| *id).collect();
-            for id in mods {
-                self.follow(graph, id);
+            self.oddities += 1;
+            if self.oddities == ODDITIES {
+                self.read_on_everywhere(graph);
             }
+        } else if !is_sequel && !is_second_version {
+            self.recent.clear();
+        }
+        let is_root = !self.subtree.contains(&id) || (self.is_ahead(graph, id) && !self.subtrees_began);
+        self.subtrees_began |= !is_root;
+        if is_root || self.unpruned {
+            let root = self.roots.entry(path).or_insert(id);
+            if graph.compare(id, *root) == Ordering::Greater {
+                *root = id;
+            }
+            let starts_over = self.recent.is_empty();
+            self.recent.push_back(id);
+            if self.recent.len() > IN_FLIGHT {
+                self.recent.pop_front();
+            }
+            if starts_over && !self.order.is_empty() {
+                self.hope(graph);
+            }
+            match self.roots.len().cmp(&A_GRAPH) {
+                Ordering::Less => {}
+                Ordering::Equal => self.wish_infos(graph),
+                Ordering::Greater => {
+                    self.wish(Draft {
+                        id,
+                        kind: ObjectKind::Info,
+                        rank: rank::INFO,
+                        why: Why::Selected,
+                        facts: false,
+                    });
+                }
+            }
+        }
+    }
+
+    /// A client whose main module is old reads what pruned modules require, too.
+    fn read_on_everywhere(&mut self, graph: &Graph) {
+        self.unpruned = true;
+        let mods: Vec<_> = self.order.iter().map(|(_, id)| *id).collect();
+        for id in mods {
+            self.follow(graph, id);
+        }
+    }
+
+    /// Another list of roots begins, so what had been passed may still come.
+    fn hope(&mut self, graph: &Graph) {
+        let best: Vec<_> = self.best.values().copied().filter(|id| self.is_ahead(graph, *id)).collect();
+        for id in best {
+            self.wish(Draft { id, kind: ObjectKind::Mod, rank: rank::LIKELY, why: Why::Likely, facts: true });
         }
     }
 
@@ -327,12 +402,15 @@ impl Session {
             let Requires::Known { pruned, list } = graph.requires(id) else { continue };
             let is_asked = self.asked.get(&id).is_some_and(|asked| asked.r#mod && !asked.zip);
             let is_subtree = self.subtree.contains(&id) || self.unpruned || (is_asked && !pruned);
-            if self.followed.get(&id).is_some_and(|before| *before >= is_subtree) {
+            let how = (is_asked, is_subtree);
+            if self.followed.get(&id).is_some_and(|before| *before >= how) {
                 continue;
             }
-            self.followed.insert(id, is_subtree);
+            self.followed.insert(id, how);
             for &required in &**list {
-                self.named.insert(required);
+                if is_asked || is_subtree {
+                    self.named.insert(required);
+                }
                 let is_best = self.consider(graph, required);
                 if is_subtree {
                     if self.subtree.insert(required) {
@@ -346,7 +424,7 @@ impl Session {
                         });
                         work.push(required);
                     }
-                } else if is_best && self.lazy.is_idle() && self.is_ahead(graph, required) {
+                } else if is_asked && is_best && self.lazy.is_idle() && self.is_ahead(graph, required) {
                     let rank = rank::LIKELY;
                     self.wish(Draft {
                         id: required,
@@ -360,25 +438,29 @@ impl Session {
         }
     }
 
-    /// Roots come sorted by path: what sorts before the latest is not one of them.
+    /// Roots come sorted by path: what sorts before the latest, and before those that were in flight with it, is not one of them.
     fn is_ahead(&self, graph: &Graph, id: NodeId) -> bool {
         let path = graph.path_text(id);
-        self.order.iter().rev().take(3).any(|(_, asked)| graph.path_text(*asked) < path)
+        self.recent.is_empty() || self.recent.iter().any(|recent| graph.path_text(*recent) < path)
     }
 
     /// The client asks for the `.info` of what it asked the `.mod` of before.
     fn download(&mut self, graph: &Graph, id: NodeId) {
-        let selected = self.selected(graph);
         self.infos += 1;
-        for (&id, rank) in selected.iter().zip(rank::INFO..) {
-            self.wish(Draft { id, kind: ObjectKind::Info, rank, why: Why::Selected, facts: false });
-        }
+        self.wish_infos(graph);
         let path = graph.path_text(id);
         let skipped = self.best.values().filter(|other| {
             graph.path_text(**other) < path && self.asked.get(other).is_none_or(|asked| !asked.info)
         });
         if self.zips_follow || skipped.count() >= SKIPPED {
             self.download_zips(graph);
+        }
+    }
+
+    /// Who has read the graph wants the `.info` of all roots, whatever it is for.
+    fn wish_infos(&mut self, graph: &Graph) {
+        for (id, rank) in self.selected(graph).into_iter().zip(rank::INFO..) {
+            self.wish(Draft { id, kind: ObjectKind::Info, rank, why: Why::Selected, facts: false });
         }
     }
 
@@ -391,28 +473,9 @@ impl Session {
         }
     }
 
-    /// The versions that the main module names, sorted by path: asked for in ascending order, before anything that is only there
-    /// because of something else.
+    /// The versions that the main module names, sorted by path; of an old one, all that were read.
     fn selected(&self, graph: &Graph) -> Vec<NodeId> {
-        let mut roots: HashMap<PathId, NodeId> = HashMap::new();
-        let mut high = ["", "", ""];
-        let mut over = false;
-        for &(_, id) in &self.order {
-            let path = graph.path_text(id);
-            let explained = self.subtree.contains(&id);
-            over |= explained && path < high[0];
-            if (over || path < high[2]) && explained && !self.unpruned {
-                continue;
-            }
-            if path > high[2] {
-                high = [high[1], high[2], path];
-            }
-            let root = roots.entry(graph.path(id)).or_insert(id);
-            if graph.compare(id, *root) == Ordering::Greater {
-                *root = id;
-            }
-        }
-        let mut roots: Vec<NodeId> = roots.into_values().collect();
+        let mut roots: Vec<NodeId> = self.roots.values().copied().collect();
         roots.sort_by_key(|id| graph.path_text(*id));
         roots
     }

@@ -1,5 +1,9 @@
 //! The predictor against made-up graphs.
 
+mod live;
+mod simulator;
+mod world;
+
 use super::*;
 use std::net::Ipv4Addr;
 

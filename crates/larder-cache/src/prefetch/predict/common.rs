@@ -1,0 +1,69 @@
+//! What a module most probably imports when nobody can say which of its packages are meant.
+//!
+//! All imports of all packages would be far too much: a single package for special purposes may import what is larger than everything
+//! else together. So each package has a vote for all that it needs, by way of others in the same module too, and what gets few votes is
+//! left out.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::ZipFacts;
+
+/// An import needs the votes of at least one package in so many.
+const ONE_IN: usize = 4;
+/// Larger modules have packages for every purpose; nothing is guessed of them.
+const MAX_PACKAGES: usize = 400;
+
+/// Returns what many packages of a module import from other modules.
+pub(super) fn imports(module: &str, facts: &ZipFacts) -> Vec<Arc<str>> {
+    let voters: Vec<&str> = facts
+        .packages
+        .iter()
+        .filter(|(folder, package)| !package.is_command && is_public(folder))
+        .map(|(folder, _)| &**folder)
+        .collect();
+    if voters.len() > MAX_PACKAGES {
+        return Vec::new();
+    }
+    let mut votes: HashMap<Arc<str>, usize> = HashMap::new();
+    for voter in &voters {
+        for import in needs(module, facts, voter) {
+            *votes.entry(import).or_default() += 1;
+        }
+    }
+    let mut common: Vec<_> = votes.into_iter().filter(|(_, count)| count * ONE_IN >= voters.len()).collect();
+    common.sort();
+    common.into_iter().map(|(import, _)| import).collect()
+}
+
+/// Returns what a package imports from other modules, by way of packages of its own module too.
+fn needs(module: &str, facts: &ZipFacts, folder: &str) -> HashSet<Arc<str>> {
+    let mut needs = HashSet::new();
+    let mut seen = HashSet::from([folder]);
+    let mut work = vec![folder];
+    while let Some(folder) = work.pop() {
+        let Some(package) = facts.packages.get(folder) else { continue };
+        for import in &package.imports {
+            match super::lazy::folder_in(import, module) {
+                Some(inner) if facts.packages.contains_key(inner) => {
+                    if seen.insert(inner) {
+                        work.push(inner);
+                    }
+                }
+                _ => {
+                    needs.insert(Arc::clone(import));
+                }
+            }
+        }
+    }
+    needs
+}
+
+/// Packages that a program outside of the module is likely to import.
+fn is_public(folder: &str) -> bool {
+    let is_private =
+        |element: &str| matches!(element, "internal" | "cmd" | "example" | "examples" | "test" | "tests");
+    !folder.split('/').any(is_private)
+}
