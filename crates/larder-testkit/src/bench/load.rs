@@ -118,8 +118,7 @@ pub async fn open_loop(
     for worker in workers {
         let _ = tokio::time::timeout(Duration::from_secs(30), worker).await;
     }
-    let summary = outcome.borrow_mut().summary(started.elapsed());
-    summary
+    outcome.borrow_mut().summary(started.elapsed())
 }
 
 /// Asks over so many connections as fast as answers come.
@@ -147,8 +146,7 @@ pub async fn closed_loop(target: &Target, paths: Vec<String>, connections: usize
     for worker in workers {
         let _ = worker.await;
     }
-    let summary = outcome.borrow_mut().summary(started.elapsed());
-    summary
+    outcome.borrow_mut().summary(started.elapsed())
 }
 
 /// A recorded client.

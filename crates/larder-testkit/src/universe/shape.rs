@@ -110,7 +110,7 @@ impl Universe {
         let read = loop {
             let (selected, read) = self.load(&requires);
             let raised: Vec<(usize, usize)> =
-                requires.iter().map(|(module, _)| (*module, selected[module])).collect();
+                requires.keys().map(|module| (*module, selected[module])).collect();
             let same = raised.iter().all(|(module, version)| requires[module] == *version);
             requires.extend(raised);
             if same {

@@ -60,7 +60,7 @@ fn go_line(number: usize, version: usize, pruned_from: usize) -> &'static str {
     if version < pruned_from {
         ["1.12", "1.14", "1.16"][number % 3]
     } else {
-        ["1.17", "1.18", "1.21", "1.22.0"][number % 4]
+        ["1.17", "1.18", "1.20", "1.21"][number % 4]
     }
 }
 

@@ -1,0 +1,149 @@
+"""Many at once: recorded clients, real clients, idle ones, and one that must not notice any of them."""
+import shutil
+import threading
+
+from . import clients, servers
+from .results import at_most
+
+ROWS = {}
+
+
+def row(name):
+    def register(function):
+        ROWS[name] = function
+        return function
+    return register
+
+
+def recorded(bench, upstream):
+    """Files with what the go command asks for in each graph, in its order; recorded once a run."""
+    world = bench.world
+    folder = world.work / "recorded"
+    if not folder.exists():
+        folder.mkdir()
+        for graph in bench.graphs:
+            # Far enough away that the order is that of a slow link.
+            upstream.reset(5)
+            clients.download(world, graph, upstream.url)
+            (folder / graph.name).write_text("".join(f"{path}\n" for path in upstream.paths()))
+    return sorted(folder.iterdir())
+
+
+def through_new(bench, upstream, use, **settings):
+    """Something with a Larder that has nothing yet."""
+    data = bench.world.folder("data")
+    server = servers.larder(bench.world, data, upstream.url, **settings)
+    found = use(server)
+    peak = server.process.memory()
+    server.stop()
+    shutil.rmtree(data, ignore_errors=True)
+    return found, peak
+
+
+@row("replay-50")
+def replay_50(bench, table):
+    world = bench.world
+    upstream = servers.upstream(world, bench.tree)
+    files = recorded(bench, upstream)
+    ratios, repeated, peaks, seconds = [], [], [], []
+    for _ in range(world.rounds(3)):
+        upstream.reset(50)
+        all_of_them, peak = through_new(bench, upstream, lambda server: clients.replay(world, server, files))
+        repeated.append(upstream.settled()["repeated"])
+        slowest = max(all_of_them, key=all_of_them.get)
+        alone, _ = through_new(bench, upstream, lambda server: clients.replay(world, server, [file for file in files if file.stem == slowest]))
+        ratios.append(all_of_them[slowest] / alone[slowest])
+        peaks.append(peak)
+        seconds.append({"slowest": all_of_them[slowest], "alone": alone[slowest]})
+    upstream.stop()
+    table.note("replay-50", f"{len(files)} recorded clients at once, 50 ms: the slowest to itself alone", ratios, "x", at_most(1.5), seconds=seconds)
+    table.note("replay-50-twice", "objects that the upstream was asked for twice", repeated, "", at_most(0))
+    table.note("replay-50-peak", "peak memory of Larder", peaks, "MiB")
+
+
+@row("clients-50")
+def clients_50(bench, table):
+    world = bench.world
+    upstream = servers.upstream(world, bench.tree, 50)
+    graphs = bench.graphs
+    ratios, seconds = [], []
+
+    def both(server):
+        cold = clients.many_downloads(world, graphs, server.url)
+        return cold, clients.many_downloads(world, graphs, server.url)
+
+    clients.many_downloads(world, graphs[:1], upstream.url)
+    for _ in range(world.rounds(3)):
+        (cold, warm), _ = through_new(bench, upstream, both)
+        ratios.append(cold / warm)
+        seconds.append({"cold": cold, "warm": warm})
+    upstream.stop()
+    table.note("clients-50", f"{len(graphs)} real clients at once, 50 ms: cold Larder to a warm one", ratios, "x", at_most(1.2), seconds=seconds)
+
+
+def p99(world, server, paths, rate, seconds, connections):
+    listed = world.work / f"paths-{world.count()}"
+    listed.write_text("".join(f"{path}\n" for path in paths))
+    found = clients.load(world, "open", server.url, f"@{listed}", rate=rate, seconds=seconds, connections=connections)
+    if found["failed"]:
+        raise RuntimeError(f"open loop: {found}")
+    return found
+
+
+def note_latency(table, name, what, quiet, disturbed):
+    """The bar: half as much again, or two milliseconds more, whichever is the larger."""
+    beyond = [loud["p99_ms"] / max(1.5 * calm["p99_ms"], calm["p99_ms"] + 2) for calm, loud in zip(quiet, disturbed)]
+    middle = lambda found: sorted(one["p99_ms"] for one in found)[len(found) // 2]
+    table.note(name, f"{what}: p99 to what it may be ({middle(quiet):.2f} ms quiet, {middle(disturbed):.2f} ms)", beyond, "x", at_most(1), quiet=quiet, disturbed=disturbed)
+
+
+@row("storm")
+def storm(bench, table):
+    """A client with everything cached, while recorded clients make Larder look ahead."""
+    world = bench.world
+    upstream = servers.upstream(world, bench.tree)
+    files = recorded(bench, upstream)
+    quick = world.options.quick
+    rate, seconds = (200, 0.5) if quick else (500, 4)
+    own = [path for path in files[0].read_text().split() if path.endswith((".mod", ".info"))][:40]
+    quiet, disturbed = [], []
+
+    def one(server):
+        for path in own:
+            server.get(path)
+        quiet.append(p99(world, server, own, rate, seconds, 16))
+        played = threading.Thread(target=clients.replay, args=(world, server, files))
+        played.start()
+        disturbed.append(p99(world, server, own, rate, seconds, 16))
+        played.join()
+
+    for _ in range(1 if quick else world.rounds(7)):
+        upstream.reset(50)
+        through_new(bench, upstream, one)
+    upstream.stop()
+    note_latency(table, "storm", f"a warm client at {rate}/s while {len(files)} cold ones are served", quiet, disturbed)
+
+
+@row("idle")
+def idle(bench, table):
+    """Two hundred active clients without and with a crowd of idle ones."""
+    world = bench.world
+    upstream = servers.upstream(world, bench.tree)
+    zipped = bench.near(1_000_000)
+    paths = [zipped.replace(".zip", ".info"), zipped.replace(".zip", ".mod")]
+    quick = world.options.quick
+    size, active, rate, seconds = (300, 50, 300, 0.5) if quick else (10_000, 200, 2000, 4)
+    quiet, disturbed = [], []
+
+    def one(server):
+        for path in paths:
+            server.get(path)
+        for _ in range(1 if quick else world.rounds(7)):
+            quiet.append(p99(world, server, paths, rate, seconds, active))
+            with clients.Crowd(world, server, paths[0], size):
+                disturbed.append(p99(world, server, paths, rate, seconds, active))
+
+    _, peak = through_new(bench, upstream, one)
+    upstream.stop()
+    note_latency(table, "idle", f"{active} active clients beside {size} idle ones", quiet, disturbed)
+    table.note("idle-memory", f"peak memory with {size} idle connections", [peak], "MiB", at_most(256))

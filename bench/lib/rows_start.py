@@ -1,0 +1,90 @@
+"""How long it takes until the first answer, and what a large store changes."""
+import os
+import random
+import socket
+import time
+
+from . import rows_crowd, servers
+from .results import at_most
+from .world import Process, free_port
+
+ROWS = {}
+
+
+def row(name):
+    def register(function):
+        ROWS[name] = function
+        return function
+    return register
+
+
+def first_answer(world, data, path):
+    """Starts a Larder and asks until it answers; the server and the milliseconds."""
+    port = free_port()
+    command = [world.program("larder"), "serve", "--listen", f"127.0.0.1:{port}", "--data", data]
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    started = time.monotonic()
+    process = Process(world, command, env=servers.environment(world, "off"))
+    while time.monotonic() - started < 60:
+        with socket.socket() as connection:
+            if connection.connect_ex(("127.0.0.1", port)) == 0:
+                connection.sendall(request)
+                status = connection.recv(4096).split(b" ")[1]
+                if status != b"200":
+                    raise RuntimeError(f"{path}: {status}")
+                return servers.Server(process, f"http://127.0.0.1:{port}"), (time.monotonic() - started) * 1000
+        time.sleep(0.001)
+    raise RuntimeError(f"no answer within a minute:\n{process.log.read_text()[-1000:]}")
+
+
+@row("start")
+def start(bench, table):
+    world = bench.world
+    data = world.folder("data")
+    taken, idle = [], []
+    for _ in range(world.rounds(7)):
+        server, ms = first_answer(world, data, "/-/healthz")
+        taken.append(ms)
+        time.sleep(0.3)
+        idle.append(server.process.memory("VmRSS"))
+        server.stop()
+    table.note("start", "start to the first answer", taken, "ms", at_most(50))
+    table.note("start-memory", "memory without a client", idle, "MiB", at_most(40))
+
+
+def large_store(tree, data, modules, versions):
+    """Fills a store with links to one version's files."""
+    one = min(tree.rglob("*.zip"), key=lambda path: path.stat().st_size)
+    for module in range(modules):
+        folder = data / f"modules/example.com/m{module}/@v"
+        folder.mkdir(parents=True)
+        for version in range(versions // modules):
+            for kind in (".info", ".mod", ".zip"):
+                os.link(one.with_suffix(kind), folder / f"v0.{version}.0{kind}")
+
+
+@row("million")
+def million(bench, table):
+    world = bench.world
+    versions, modules = (2_000, 100) if world.options.quick else (1_000_000, 1000)
+    data = world.folder("million")
+    large_store(bench.tree, data, modules, versions)
+    each = versions // modules
+    taken, idle, hot, wide = [], [], [], []
+    any_path = lambda: f"/example.com/m{random.randrange(modules)}/@v/v0.{random.randrange(each)}.0.{random.choice(['info', 'mod'])}"
+    random.seed(1)
+    rate, seconds = (200, 0.5) if world.options.quick else (2000, 6)
+    for _ in range(world.rounds(3)):
+        server, ms = first_answer(world, data, "/example.com/m7/@v/v0.3.0.info")
+        taken.append(ms)
+        idle.append(server.process.memory("VmRSS"))
+        listing = server.get("/example.com/m7/@v/list").split()
+        if len(listing) != each:
+            raise RuntimeError(f"{len(listing)} versions listed, {each} stored")
+        hot.append(rows_crowd.p99(world, server, ["/example.com/m7/@v/v0.3.0.info"], rate, seconds, 32))
+        wide.append(rows_crowd.p99(world, server, [any_path() for _ in range(int(rate * seconds))], rate, seconds, 32))
+        server.stop()
+    table.note("million", f"start to the first answer, {versions} versions stored", taken, "ms", at_most(2000))
+    table.note("million-memory", "memory after that", idle, "MiB")
+    rows_crowd.note_latency(table, "million-wide", "objects never asked before, to one asked always", hot, wide)
+
