@@ -8,7 +8,7 @@ use std::{
 
 use larder_module::{
     path::ModulePath,
-    request::{ChecksumRequest, ObjectKind},
+    request::{ChecksumRequest, ObjectKind, ProxyRequest},
     version::{ModuleVersion, Query},
 };
 use larder_store::{ObjectKey, Store};
@@ -159,6 +159,32 @@ impl Engine {
         let path = || Wanted::Object { of: of.clone(), kind }.path();
         watch.answered(objects::content_of(kind), access, result.as_ref(), path);
         self.counted(objects::content_of(kind), result)
+    }
+
+    /// Returns what can be served without waiting for anything: an object at hand, an answer that is still fresh.
+    ///
+    /// It counts and is noted as any other reply. Nothing is returned where the other methods have to be asked, whether they will
+    /// fetch, refuse or merely look into the store.
+    pub fn at_once(&self, request: &ProxyRequest, access: &Access) -> Option<Served> {
+        let watch = self.watch();
+        let wanted = match request {
+            ProxyRequest::Object { of, kind } => Wanted::Object { of: of.clone(), kind: *kind },
+            ProxyRequest::List(module) => Wanted::List(module.clone()),
+            ProxyRequest::Latest(module) => Wanted::Latest(module.clone()),
+            ProxyRequest::Query { module, query } => {
+                Wanted::Query { module: module.clone(), query: query.clone() }
+            }
+            ProxyRequest::Checksum { .. } => return None,
+        };
+        let served = match &wanted {
+            Wanted::Object { of, kind } => self.object_at_once(of, *kind, access),
+            Wanted::List(_) | Wanted::Latest(_) | Wanted::Query { .. } => {
+                self.answer_at_once(&wanted, access)
+            }
+        }?;
+        watch.answered(served.content, access, Ok(&served), || wanted.path());
+        self.metrics.answered(served.content, Ok(&served));
+        Some(served)
     }
 
     /// Returns the version list of a module: valid versions, sorted, no pseudo-versions.

@@ -26,7 +26,7 @@ use crate::{
     flight::{Flight, Landing, Phase, Ready, ReadyBody, Stop},
     growing::Growing,
     journal::FetchWatch,
-    memory::{SMALL, entity_tag},
+    memory::{READY, entity_tag},
     spool::{Spool, SpoolContent, SpoolError, Spooled, blocking},
     tasks::Slot,
 };
@@ -509,7 +509,7 @@ impl Engine {
                 if unverified {
                     self.check_later(key);
                 }
-                let small = matches!(&ready.body, ReadyBody::Memory(bytes) if bytes.len() as u64 <= SMALL);
+                let small = matches!(&ready.body, ReadyBody::Memory(bytes) if bytes.len() as u64 <= READY);
                 let body = match ready.body {
                     memory @ ReadyBody::Memory(_) if small => memory,
                     ReadyBody::Memory(_) | ReadyBody::File { .. } => {

@@ -24,7 +24,7 @@ use crate::{
     checksum::What,
     engine::{Engine, Watch},
     flight::{Ready, ReadyBody},
-    memory::{SMALL, entity_tag},
+    memory::{READY, entity_tag},
     spool::{SpoolContent, blocking},
     verify::{Effort, mode_for},
 };
@@ -282,7 +282,7 @@ impl Engine {
         row: Option<&ObjectRow>,
     ) -> Result<Ready, Failure> {
         let known = row.or(object.row.as_ref()).map(|row| row.sha256);
-        let (body, sha256) = if object.size <= SMALL {
+        let (body, sha256) = if object.size <= READY {
             let content = self.content(key, object).await?;
             let sha256 = known.unwrap_or_else(|| Sha256::digest(&content).into());
             (ReadyBody::Memory(content), sha256)

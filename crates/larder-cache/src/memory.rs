@@ -13,8 +13,12 @@ use crate::{
     flight::{Ready, ReadyBody},
 };
 
-/// The largest body that is kept in memory, and that is held back whole while it is being verified.
+/// The largest body that is held back whole, in memory, while it is being verified.
 pub(crate) const SMALL: u64 = 1 << 20;
+
+/// The largest body that stays in memory once it is stored. The kernel has larger ones in memory as well, and can send them from there
+/// without a copy.
+pub(crate) const READY: u64 = 64 << 10;
 
 #[derive(Clone, Debug)]
 struct ByBytes;

@@ -3,14 +3,16 @@
 //! There is no router: every module path, however many slashes it has, goes to the one parser in
 //! `larder-module`, and besides it there are eight fixed pages.
 
+use std::fs::File;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use http::{Method, Request, Response, StatusCode, Version, request::Parts};
-use larder_cache::{Access, Engine, Explained, Failure, Finding, Metrics, Served, Session};
+use larder_cache::{Access, Body, Engine, Explained, Failure, Finding, Metrics, Served, Session};
 use larder_module::path::ModulePath;
 use larder_module::request::{ChecksumRequest, ObjectKind, ProxyRequest};
 use larder_module::version::{ModuleVersion, Query};
@@ -18,7 +20,7 @@ use larder_upstream::{Instance, Trail};
 
 use crate::access_log::{Line, RequestId, RequestLog};
 use crate::body::ReplyBody;
-use crate::connection::Connection;
+use crate::connection::{Connection, InFlight};
 use crate::explained;
 use crate::findings;
 use crate::known::{KnownPath, KnownPaths};
@@ -29,6 +31,7 @@ use crate::reply::{self, AnswerLifetime, Asked};
 use crate::request::{self, Refusal, Target};
 use crate::settings::{BasePath, IpPrefixes, ServerSettings, StartPageFacts, VersionFacts};
 use crate::start_page;
+use crate::wire::WireHead;
 
 /// What the handler asks. The engine is the only one in earnest; tests put their own behind it.
 pub trait Backend: Send + Sync + 'static {
@@ -73,6 +76,8 @@ pub trait Backend: Send + Sync + 'static {
         module: &ModulePath,
         access: &Access,
     ) -> impl Future<Output = Result<Explained, Failure>> + Send;
+    /// Returns what can be served without waiting for anything; nothing where one of the others has to be asked.
+    fn at_once(&self, request: &ProxyRequest, access: &Access) -> Option<Served>;
     /// Renders all figures as OpenMetrics text.
     fn render_metrics(&self) -> String;
     /// Reports why the store can't be written, if it can't. Upstreams play no part in readiness.
@@ -111,6 +116,10 @@ impl Backend for Arc<Engine> {
 
     async fn explain(&self, module: &ModulePath, access: &Access) -> Result<Explained, Failure> {
         Engine::explain(self, module, access).await
+    }
+
+    fn at_once(&self, request: &ProxyRequest, access: &Access) -> Option<Served> {
+        Engine::at_once(self, request, access)
     }
 
     fn render_metrics(&self) -> String {
@@ -162,6 +171,20 @@ pub(crate) struct App<B> {
     known: KnownPaths,
 }
 
+/// An answer that is ready.
+pub(crate) struct AtOnce {
+    pub(crate) head: Arc<WireHead>,
+    pub(crate) body: AtOnceBody,
+    /// The word for the log.
+    pub(crate) outcome: &'static str,
+}
+
+/// Its body.
+pub(crate) enum AtOnceBody {
+    Memory(Bytes),
+    File { file: Arc<File>, len: u64 },
+}
+
 /// Where a request came in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Door<'a> {
@@ -199,12 +222,11 @@ impl<B: Backend> App<B> {
         &self,
         request: Request<I>,
         door: Door<'_>,
-        connection: Option<&Arc<Connection>>,
+        connection: Option<(&Connection, InFlight)>,
     ) -> Response<ReplyBody> {
-        let in_flight =
-            connection.map(|connection| connection.begin_request(request.version() >= Version::HTTP_2));
+        let (connection, in_flight) = connection.unzip();
         let (parts, body) = request.into_parts();
-        let id = RequestId::of(self.next_id.fetch_add(1, Relaxed));
+        let id = self.next_id();
         let client = request::client(door.peer, &parts.headers, &self.trusted_proxies, &self.private_clients);
         let begun = self.access_log.is_on().then(Instant::now);
         let asked = Asked {
@@ -252,6 +274,50 @@ impl<B: Backend> App<B> {
         });
         reply.body_mut().attach(in_flight, Some(RequestLog::new(line, &self.metrics)));
         reply
+    }
+
+    /// Returns the answer to a plain request if there is one that can be given at once.
+    ///
+    /// The client is whom the connection belongs to, and may see what its address may.
+    pub(crate) fn at_once(&self, path: &str, client: request::Client, connection: u64) -> Option<AtOnce> {
+        let request::Target::Protocol { path, cached_only: false } =
+            request::find(self.base_path.strip(path)?, false, &self.known).ok()?
+        else {
+            return None;
+        };
+        // A probe for loops has to be taken note of.
+        if matches!(&path.request, ProxyRequest::List(module) if self.instance.recognizes(module.as_str())) {
+            return None;
+        }
+        let access = Access {
+            client_is_private_ok: client.is_private_ok,
+            cached_only: false,
+            whole_status: false,
+            request_id: String::new(),
+            trail: Trail::default(),
+            session: Some(Session { connection, client: client.address }),
+        };
+        let served = self.backend.at_once(&path.request, &access)?;
+        let head = reply::wire_head(&served, &path, &self.lifetime)?;
+        let body = match served.body {
+            Body::Memory(bytes) => AtOnceBody::Memory(bytes),
+            Body::File { file, len } => AtOnceBody::File { file, len },
+            Body::Growing(_) => return None,
+        };
+        Some(AtOnce { head, body, outcome: served.outcome.label() })
+    }
+
+    /// Returns who a client is that says nothing about itself.
+    pub(crate) fn plain_client(&self, peer: IpAddr) -> request::Client {
+        request::client(peer, &http::HeaderMap::new(), &self.trusted_proxies, &self.private_clients)
+    }
+
+    pub(crate) fn next_id(&self) -> RequestId {
+        RequestId::of(self.next_id.fetch_add(1, Relaxed))
+    }
+
+    pub(crate) fn access_log(&self) -> &AccessLog {
+        &self.access_log
     }
 
     async fn ask(

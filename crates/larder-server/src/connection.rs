@@ -65,6 +65,7 @@ pub(crate) struct Connection {
     /// Bodies of which a piece lies ready and the reader has not taken it.
     owed: AtomicU32,
     write_blocked: AtomicBool,
+    output: AtomicU8,
     written: AtomicU64,
     requests: AtomicU64,
     multiplexed: AtomicBool,
@@ -84,6 +85,17 @@ pub(crate) enum Order {
     Drain = 1,
     /// Close now.
     Cut = 2,
+}
+
+/// How far the output of a connection is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Output {
+    /// What was written has left our buffers.
+    Flushed = 0,
+    /// Something was written.
+    Begun = 1,
+    /// Nothing more is to be written.
+    Shut = 2,
 }
 
 /// Why a connection was cut.
@@ -107,6 +119,7 @@ impl Connection {
             in_flight: AtomicU32::new(0),
             owed: AtomicU32::new(0),
             write_blocked: AtomicBool::new(false),
+            output: AtomicU8::new(Output::Flushed as u8),
             written: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             multiplexed: AtomicBool::new(false),
@@ -151,6 +164,40 @@ impl Connection {
         }
         self.requests.fetch_add(1, Relaxed);
         InFlight { connection: Arc::clone(self), owes: false }
+    }
+
+    /// Marks that a request was answered at once.
+    pub(crate) fn note_answered(&self) {
+        self.head_ms.store(0, Relaxed);
+        self.idle_ms.store(self.clock.now_ms(), Relaxed);
+        self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// Marks how far the output is; after its end it has ended.
+    pub(crate) fn note_output(&self, output: Output) {
+        if self.output.load(Relaxed) != Output::Shut as u8 {
+            self.output.store(output as u8, Relaxed);
+        }
+    }
+
+    /// Reports whether everything written has left, and more may be written.
+    pub(crate) fn is_output_at_rest(&self) -> bool {
+        self.output.load(Relaxed) == Output::Flushed as u8
+    }
+
+    /// Returns how many requests were seen.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Reports whether a request is being answered.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0
+    }
+
+    /// Returns the time that the sweep last told; it changes twice a second.
+    pub(crate) fn coarse_ms(&self) -> u64 {
+        self.clock.now_ms()
     }
 
     /// Reports whether any request was seen.

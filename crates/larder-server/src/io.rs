@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Output};
 
 /// A plain or an encrypted connection.
 ///
@@ -28,6 +28,22 @@ pub(crate) struct MarkedIo {
 impl MarkedIo {
     pub(crate) fn new(transport: Transport, connection: Arc<Connection>) -> Self {
         Self { transport, connection }
+    }
+
+    /// Returns the socket if bytes can go to it as they are.
+    pub(crate) fn socket(&self) -> Option<&TcpStream> {
+        match &self.transport {
+            Transport::Plain(stream) => Some(stream),
+            Transport::Encrypted(_) => None,
+        }
+    }
+
+    /// Reports whether client and server agreed on HTTP/2 before the first byte.
+    pub(crate) fn speaks_http2(&self) -> bool {
+        match &self.transport {
+            Transport::Plain(_) => false,
+            Transport::Encrypted(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
     }
 
     fn mark_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -64,6 +80,7 @@ impl AsyncWrite for MarkedIo {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.connection.note_output(Output::Begun);
         let result = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Transport::Encrypted(stream) => Pin::new(stream).poll_write(context, bytes),
@@ -76,6 +93,7 @@ impl AsyncWrite for MarkedIo {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.connection.note_output(Output::Begun);
         let result = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Transport::Encrypted(stream) => Pin::new(stream).poll_write_vectored(context, slices),
@@ -91,21 +109,24 @@ impl AsyncWrite for MarkedIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Transport::Encrypted(stream) => {
-                let result = Pin::new(stream).poll_flush(context);
-                if result.is_pending() {
+        if let Transport::Encrypted(stream) = &mut self.transport {
+            match Pin::new(stream).poll_flush(context) {
+                Poll::Pending => {
                     self.connection.note_write_blocked();
-                } else {
-                    self.connection.note_written(0);
+                    return Poll::Pending;
                 }
-                result
+                Poll::Ready(result) => {
+                    self.connection.note_written(0);
+                    result?;
+                }
             }
         }
+        self.connection.note_output(Output::Flushed);
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.note_output(Output::Shut);
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Transport::Encrypted(stream) => Pin::new(stream).poll_shutdown(context),

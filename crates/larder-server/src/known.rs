@@ -4,12 +4,14 @@
 //! the bytes, so both are kept. Nothing here decides anything: what a path means never changes, and a kept head is used only
 //! while the engine serves the very bytes it was composed for.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use http::HeaderMap;
 use larder_module::request::{ProxyRequest, RequestError};
 use quick_cache::sync::Cache;
+
+use crate::wire::{WireHead, WireMark};
 
 /// How many paths are kept.
 const PATHS: usize = 4096;
@@ -24,6 +26,7 @@ pub(crate) struct KnownPaths(Cache<Box<str>, Arc<KnownPath>>);
 pub(crate) struct KnownPath {
     pub(crate) request: ProxyRequest,
     head: OnceLock<KeptHead>,
+    wire: Mutex<Option<Arc<WireHead>>>,
 }
 
 /// The head of a whole reply out of the store.
@@ -62,7 +65,11 @@ impl KnownPaths {
 
 impl KnownPath {
     fn read(path: &str) -> Result<Arc<Self>, RequestError> {
-        Ok(Arc::new(Self { request: ProxyRequest::parse(path)?, head: OnceLock::new() }))
+        Ok(Arc::new(Self {
+            request: ProxyRequest::parse(path)?,
+            head: OnceLock::new(),
+            wire: Mutex::default(),
+        }))
     }
 
     /// Returns the head that was composed for these bytes.
@@ -73,6 +80,19 @@ impl KnownPath {
     /// Keeps a head; the first one stays until the path is forgotten.
     pub(crate) fn keep_head(&self, of: BytesMark, headers: &HeaderMap) {
         let _first_stays = self.head.set(KeptHead { of, headers: headers.clone() });
+    }
+}
+
+impl KnownPath {
+    /// Returns the head as bytes that was composed for such a reply.
+    pub(crate) fn wire_head(&self, of: &WireMark) -> Option<Arc<WireHead>> {
+        let kept = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().filter(|head| head.is_of(of)).map(Arc::clone)
+    }
+
+    /// Keeps a head as bytes in place of an earlier one: that of an answer grows old every second.
+    pub(crate) fn keep_wire_head(&self, head: Arc<WireHead>) {
+        *self.wire.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
     }
 }
 

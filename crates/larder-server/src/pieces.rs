@@ -212,10 +212,12 @@ impl FilePieces {
 
 /// Chooses how to read where the page cache can't be asked: old kernels do not offer it on tmpfs.
 fn manner_without_nowait(file: &File) -> Manner {
-    match rustix::fs::fstatfs(file) {
-        Ok(facts) if facts.f_type == TMPFS => Manner::InPlace,
-        _ => Manner::OnOtherThread,
-    }
+    if lies_in_memory(file) { Manner::InPlace } else { Manner::OnOtherThread }
+}
+
+/// Reports whether a file's file system is in memory.
+pub(crate) fn lies_in_memory(file: &File) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|facts| facts.f_type == TMPFS)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::range::{Selection, Validators, select};
 use crate::request::Refusal;
 use crate::settings::BasePath;
 use crate::status::{self, Verdict};
+use crate::wire::{DATE, WireHead, WireMark};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// The header that carries the request id.
@@ -125,6 +126,25 @@ pub(crate) fn served(served: Served, asked: &Asked<'_>, around: &Surroundings<'_
         }
     };
     response(status, headers, body)
+}
+
+/// Returns the head of a whole reply to a plain request as bytes; nothing unless it is a hit.
+pub(crate) fn wire_head(
+    served: &Served,
+    path: &KnownPath,
+    lifetime: &AnswerLifetime,
+) -> Option<Arc<WireHead>> {
+    let mark = WireMark::of(served)?;
+    if let Some(head) = path.wire_head(&mark) {
+        return Some(head);
+    }
+    let (none, id) = (HeaderMap::new(), RequestId::of(0));
+    let asked = Asked { headers: &none, is_head: false, version: Version::HTTP_11, id: &id };
+    let mut headers = headers_with_body(served, &asked, lifetime);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(served.body.len()?));
+    let head = Arc::new(WireHead::render(mark, &headers));
+    path.keep_wire_head(Arc::clone(&head));
+    Some(head)
 }
 
 /// Returns the headers of a whole reply; those of a stored object are composed once.
@@ -352,13 +372,16 @@ fn id_value(id: &RequestId) -> HeaderValue {
 
 /// Formats a date without a detour over a `String`.
 fn date_value(time: SystemTime) -> HeaderValue {
-    let mut buffer = [0_u8; 29];
-    let left = {
-        let mut rest = &mut buffer[..];
-        let written = write!(rest, "{}", httpdate::HttpDate::from(time));
-        if written.is_err() { 29 } else { rest.len() }
-    };
-    HeaderValue::from_bytes(&buffer[..29 - left]).unwrap_or(NO_STORE)
+    HeaderValue::from_bytes(&date_bytes(time)).unwrap_or(NO_STORE)
+}
+
+/// Returns an HTTP date; all of them are of one length.
+pub(crate) fn date_bytes(time: SystemTime) -> [u8; DATE] {
+    let mut buffer = [b' '; DATE];
+    let written = write!(&mut buffer[..], "{}", httpdate::HttpDate::from(time));
+    // Nothing is longer.
+    let _ = written;
+    buffer
 }
 
 fn text_value(text: std::fmt::Arguments<'_>) -> HeaderValue {

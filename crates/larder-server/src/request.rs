@@ -196,7 +196,7 @@ fn asks_for_stored_only(headers: &HeaderMap) -> bool {
     headers.get(DISABLE_MODULE_FETCH).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
 }
 
-fn find(path: &str, stored_only: bool, known: &KnownPaths) -> Result<Target, Refusal> {
+pub(crate) fn find(path: &str, stored_only: bool, known: &KnownPaths) -> Result<Target, Refusal> {
     if path == "/" {
         return Ok(Target::StartPage);
     }

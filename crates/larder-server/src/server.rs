@@ -4,23 +4,23 @@
 //! a cap that makes room instead of locking everybody out, and a drain that loses nothing.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
-use crate::app::{App, AppParts, Backend, Door};
-use crate::connection::{Connections, OpenConnection, Order, SWEEP};
-use crate::io::{MarkedIo, Transport};
+use crate::app::{App, AppParts, Backend};
+use crate::connection::{Connections, SWEEP};
+use crate::lanes::Lanes;
+use crate::serve::{Context, serve};
 use crate::settings::{Limits, ServerSettings, StartPageFacts};
 use crate::tls::{Tls, TlsError};
 
@@ -28,7 +28,7 @@ use crate::tls::{Tls, TlsError};
 const BACKLOG: u32 = 4096;
 /// Unsent bytes that the kernel holds for one connection. Without a bound a slow reader's connection would
 /// look busy for minutes after it stopped reading, because the kernel takes megabytes ahead of it.
-const UNSENT: u32 = 128 << 10;
+pub(crate) const UNSENT: u32 = 128 << 10;
 /// How often TLS files are looked at.
 const TLS_POLL: Duration = Duration::from_secs(15);
 /// How long a connection that has not sent a request yet may still do so while the server drains.
@@ -68,6 +68,7 @@ pub enum BindError {
 
 /// A bound server; [`Server::run`] serves.
 pub struct Server<B> {
+    lanes: Lanes,
     listener: TcpListener,
     address: SocketAddr,
     shared: Arc<Shared<B>>,
@@ -78,13 +79,16 @@ pub struct ServerControl<B> {
     shared: Arc<Shared<B>>,
 }
 
-struct Shared<B> {
-    app: Arc<App<B>>,
-    limits: Limits,
+/// What all connections share.
+pub(crate) struct Shared<B> {
+    pub(crate) app: Arc<App<B>>,
+    pub(crate) limits: Limits,
     connections: Arc<Connections>,
-    tls: Option<Tls>,
-    local: String,
-    http: auto::Builder<TokioExecutor>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) local: String,
+    pub(crate) http: auto::Builder<TokioExecutor>,
+    /// For a connection of which it is certain that it speaks HTTP/1.
+    pub(crate) http1: http1::Builder,
 }
 
 impl<B: Backend> Server<B> {
@@ -99,15 +103,18 @@ impl<B: Backend> Server<B> {
         let address = listener
             .local_addr()
             .map_err(|cause| BindError::BadAddress { listen: settings.listen.clone(), cause })?;
+        let lanes =
+            Lanes::start(settings.limits.threads).map_err(|cause| BindError::Refused { address, cause })?;
         let shared = Arc::new(Shared {
             app: App::new(parts, &settings),
             http: http_builder(&settings.limits),
+            http1: http1_builder(&settings.limits),
             limits: settings.limits,
             connections: Connections::new(),
             tls,
             local: address.to_string(),
         });
-        Ok(Self { listener, address, shared })
+        Ok(Self { lanes, listener, address, shared })
     }
 
     /// Returns the address that is listened on.
@@ -123,7 +130,7 @@ impl<B: Backend> Server<B> {
     /// Serves until `shutdown` completes, then finishes what is in flight; returns how many connections had
     /// to be cut because they were not done in time.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> usize {
-        let Self { listener, shared, .. } = self;
+        let Self { lanes, listener, shared, .. } = self;
         let sweeper = tokio::spawn(sweep(Arc::clone(&shared)));
         {
             let mut shutdown = pin!(shutdown);
@@ -131,13 +138,13 @@ impl<B: Backend> Server<B> {
                 tokio::select! {
                     biased;
                     () = &mut shutdown => break,
-                    () = accept_one(&listener, &shared) => {}
+                    () = accept_one(&listener, &shared, &lanes) => {}
                 }
             }
         }
         // What the kernel has accepted for us already is served too.
         while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-            shared.begin(stream, peer);
+            shared.begin(&lanes, stream, peer);
         }
         drop(listener);
         let left = drain(&shared).await;
@@ -210,11 +217,18 @@ fn http_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-async fn accept_one<B: Backend>(listener: &TcpListener, shared: &Arc<Shared<B>>) {
+/// The part of [`http_builder`] that is about HTTP/1, where nothing has to be found out first.
+fn http1_builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.header_read_timeout(None).max_buf_size(limits.head_bytes.max(8 << 10));
+    builder
+}
+
+async fn accept_one<B: Backend>(listener: &TcpListener, shared: &Arc<Shared<B>>, lanes: &Lanes) {
     match listener.accept().await {
         Ok((stream, peer)) => {
             wait_for_room(shared).await;
-            shared.begin(stream, peer);
+            shared.begin(lanes, stream, peer);
         }
         Err(error) if is_about_the_peer(&error) => {}
         Err(error) => {
@@ -305,90 +319,8 @@ async fn all_closed(connections: &Connections) {
 }
 
 impl<B: Backend> Shared<B> {
-    fn begin(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let open = self.connections.open();
-        tokio::spawn(serve(Arc::clone(self), stream, peer, open));
-    }
-}
-
-/// What the requests of one connection share; an `Arc` of its own keeps counters off other cores.
-struct Context<B> {
-    app: Arc<App<B>>,
-    shared: Arc<Shared<B>>,
-    open: OpenConnection,
-    peer: IpAddr,
-}
-
-async fn serve<B: Backend>(
-    shared: Arc<Shared<B>>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    open: OpenConnection,
-) {
-    let _ = stream.set_nodelay(true);
-    let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
-    let context =
-        Arc::new(Context { app: Arc::clone(&shared.app), peer: peer.ip().to_canonical(), shared, open });
-    let Some(transport) = handshake(&context, stream).await else { return };
-    let io = TokioIo::new(MarkedIo::new(transport, Arc::clone(context.open.state())));
-    let service = service_fn(|request| {
-        let context = Arc::clone(&context);
-        async move {
-            let door = Door {
-                peer: context.peer,
-                encrypted: context.shared.tls.is_some(),
-                local: &context.shared.local,
-            };
-            Ok::<_, std::convert::Infallible>(
-                context.app.answer(request, door, Some(context.open.state())).await,
-            )
-        }
-    });
-    let mut connection = pin!(context.shared.http.serve_connection(io, service));
-    let mut draining = false;
-    std::future::poll_fn(|task| {
-        match context.open.state().order(task.waker()) {
-            Order::GoOn => {}
-            Order::Drain if draining => {}
-            Order::Drain => {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            Order::Cut => return Poll::Ready(()),
-        }
-        let polled = connection.as_mut().poll(task).map(|result| {
-            if let Err(error) = result {
-                tracing::trace!(peer = %context.peer, %error, "connection ended early");
-            }
-        });
-        if polled.is_pending() {
-            context.open.state().note_looked();
-        }
-        polled
-    })
-    .await;
-}
-
-/// Brings TLS up where it is wanted; nothing when it fails or takes too long.
-async fn handshake<B: Backend>(context: &Arc<Context<B>>, stream: TcpStream) -> Option<Transport> {
-    let Some(tls) = context.shared.tls.as_ref() else { return Some(Transport::Plain(stream)) };
-    let mut accepting = pin!(TlsAcceptor::from(tls.config()).accept(stream));
-    let accepted = std::future::poll_fn(|task| {
-        if context.open.state().order(task.waker()) == Order::Cut {
-            return Poll::Ready(None);
-        }
-        let polled = accepting.as_mut().poll(task).map(Some);
-        if polled.is_pending() {
-            context.open.state().note_looked();
-        }
-        polled
-    })
-    .await?;
-    match accepted {
-        Ok(stream) => Some(Transport::Encrypted(Box::new(stream))),
-        Err(error) => {
-            tracing::debug!(peer = %context.peer, %error, "TLS handshake failed");
-            None
-        }
+    fn begin(self: &Arc<Self>, lanes: &Lanes, stream: TcpStream, peer: SocketAddr) {
+        let context = Context::new(Arc::clone(self), self.connections.open(), peer, Handle::current());
+        lanes.serve(stream, move |stream| serve(context, stream));
     }
 }

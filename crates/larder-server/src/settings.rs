@@ -67,6 +67,8 @@ pub struct Limits {
     pub streams: u32,
     /// Time for requests in flight to finish after the stop signal.
     pub drain: Duration,
+    /// Threads that serve connections; 0 stands for one a core.
+    pub threads: usize,
     /// Memory for body pieces on their way from disk to sockets, all connections together.
     pub piece_budget: usize,
 }
@@ -82,6 +84,7 @@ impl Default for Limits {
             head_bytes: 16 << 10,
             streams: 100,
             drain: Duration::from_secs(30),
+            threads: 0,
             piece_budget: 32 << 20,
         }
     }

@@ -4,6 +4,7 @@ mod absence;
 mod ahead;
 mod ahead_manners;
 mod answers;
+mod at_once;
 mod common;
 mod direct;
 mod journal;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use larder_cache::{Access, Body, Content, Explained, Failure, Finding, Hop, Outcome, Reason, Served};
 use larder_module::path::ModulePath;
-use larder_module::request::{ChecksumRequest, ObjectKind};
+use larder_module::request::{ChecksumRequest, ObjectKind, ProxyRequest};
 use larder_module::version::{ModuleVersion, Query};
 use tokio::sync::Semaphore;
 
@@ -32,6 +32,9 @@ pub(super) struct Fake {
     /// Requests below `slow.example.com` take one of these each.
     pub(super) gate: Semaphore,
     pub(super) ready: AtomicBool,
+    /// Nothing is at hand: every request has to be waited for.
+    pub(super) is_slow: AtomicBool,
+    pub(super) answered_at_once: AtomicUsize,
 }
 
 impl Fake {
@@ -42,6 +45,8 @@ impl Fake {
             asked: Mutex::default(),
             gate: Semaphore::new(0),
             ready: AtomicBool::new(true),
+            is_slow: AtomicBool::new(false),
+            answered_at_once: AtomicUsize::new(0),
         };
         let zip = file_of(&zip_bytes());
         let len = zip_bytes().len() as u64;
@@ -192,6 +197,27 @@ impl Backend for Arc<Fake> {
         let mut found = vec![finding(2, "corp.example.com/a@v1.0.0"), finding(1, "example.com/a@v1.0.0")];
         found.retain(|finding| is_private_ok || !finding.subject.starts_with("corp."));
         found
+    }
+
+    fn at_once(&self, request: &ProxyRequest, access: &Access) -> Option<Served> {
+        let path = match request {
+            ProxyRequest::Object { of, kind } => {
+                format!("/{}/@v/{}.{kind}", of.module().escaped(), of.version().escaped())
+            }
+            ProxyRequest::List(module) => format!("/{}/@v/list", module.escaped()),
+            ProxyRequest::Latest(module) => format!("/{}/@latest", module.escaped()),
+            ProxyRequest::Query { .. } | ProxyRequest::Checksum { .. } => return None,
+        };
+        if self.is_slow.load(Relaxed) || path.starts_with("/slow.") {
+            return None;
+        }
+        let served = self.replies.get(&path)?().ok()?;
+        if served.private && !access.client_is_private_ok {
+            return None;
+        }
+        self.asked.lock().expect("no panic").push((path, access.clone()));
+        self.answered_at_once.fetch_add(1, Relaxed);
+        Some(served)
     }
 
     fn render_metrics(&self) -> String {

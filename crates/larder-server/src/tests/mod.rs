@@ -3,6 +3,7 @@
 mod conformance;
 mod corpus;
 mod fake;
+mod fast;
 mod handler;
 mod http2;
 mod limits;
@@ -39,12 +40,15 @@ struct Running {
 }
 
 impl Running {
-    fn start(fake: &Arc<Fake>, mut settings: ServerSettings) -> Self {
+    fn start(fake: &Arc<Fake>, settings: ServerSettings) -> Self {
+        Self::with(parts(fake), settings)
+    }
+
+    fn with(parts: AppParts<Arc<Fake>>, mut settings: ServerSettings) -> Self {
         settings.listen = "127.0.0.1:0".to_owned();
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = std::sync::mpsc::channel();
-        let parts = parts(fake);
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
