@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::directory::{Archive, Entry, Fields};
 use super::read_at::ReadAt;
+use super::window::Window;
 use super::{EntryProblem, ZipError};
 use crate::dirhash::{H1, Lines};
 
@@ -21,7 +22,6 @@ const DEFLATED: u16 = 8;
 /// Set when the checksum comes again behind the content.
 const HAS_DESCRIPTOR: u16 = 8;
 
-const INPUT: usize = 64 * 1024;
 const OUTPUT: usize = 128 * 1024;
 
 /// How many packed bytes the hash reads at most, beside twice the zip's own size.
@@ -33,13 +33,13 @@ const PACKED_ALLOWANCE: u64 = 128 << 20;
 /// The buffers and inflate state that one reader after another can use.
 pub(super) struct Workspace {
     inflate: Decompress,
-    input: Vec<u8>,
+    window: Window,
     output: Vec<u8>,
 }
 
 impl Workspace {
     pub(super) fn new() -> Self {
-        Self { inflate: Decompress::new(false), input: vec![0; INPUT], output: vec![0; OUTPUT] }
+        Self { inflate: Decompress::new(false), window: Window::new(), output: vec![0; OUTPUT] }
     }
 }
 
@@ -144,11 +144,13 @@ impl<R: ReadAt> Archive<R> {
         ZipError::Entry { name: crate::unicode::lossy(self.name(entry)).into_owned(), problem }
     }
 
-    fn body(&self, entry: &Entry) -> Result<Body, ZipError> {
+    fn body(&self, entry: &Entry, window: &mut Window) -> Result<Body, ZipError> {
         let missing = || self.problem(entry, EntryProblem::Header);
         let place = u64::try_from(entry.header).map_err(|_| missing())?;
-        let mut local = [0; LOCAL_LENGTH];
-        if self.read_at(&mut local, place)? != LOCAL_LENGTH || Fields(&local).u32() != LOCAL_SIGNATURE {
+        let Some(local) = window.at(self, place, LOCAL_LENGTH)?.first_chunk::<LOCAL_LENGTH>() else {
+            return Err(missing());
+        };
+        if Fields(local).u32() != LOCAL_SIGNATURE {
             return Err(missing());
         }
         let mut lengths = Fields(&local[26..]);
@@ -165,7 +167,7 @@ impl<R: ReadAt> Archive<R> {
     }
 
     /// Reads within the zip, not what may stand behind it in the same file.
-    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    pub(super) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         let left = self.size.saturating_sub(position);
         let count = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         self.source.read_full_at(&mut buffer[..count], position)
@@ -183,8 +185,6 @@ pub struct EntryReader<'a, R> {
     /// How many more packed bytes may be read.
     packed_left: u64,
     descriptor: Option<u64>,
-    /// The unread part of the input buffer.
-    unread: std::ops::Range<usize>,
     /// The part of the output buffer that `Read` hasn't handed out.
     pending: std::ops::Range<usize>,
     crc: Crc,
@@ -202,7 +202,7 @@ enum State {
 
 impl<'a, R: ReadAt> EntryReader<'a, R> {
     fn new(archive: &'a Archive<R>, entry: &'a Entry, mut workspace: Lent<'a>) -> Result<Self, ZipError> {
-        let body = archive.body(entry)?;
+        let body = archive.body(entry, &mut workspace.window)?;
         let state = if archive.name(entry).ends_with(b"/") {
             // Folders have no content; some writers give them a packed size all the same.
             if entry.uncompressed != 0 {
@@ -226,7 +226,6 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
             end: body.end,
             packed_left: u64::MAX,
             descriptor: body.descriptor,
-            unread: 0..0,
             pending: 0..0,
             crc: Crc::new(),
             produced: 0,
@@ -281,11 +280,17 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
         Ok(())
     }
 
+    /// Returns how many of the packed bytes from here on belong to the entry.
+    fn left(&self) -> usize {
+        usize::try_from(self.end.saturating_sub(self.position)).unwrap_or(usize::MAX)
+    }
+
     fn copy(&mut self) -> Result<usize, ZipError> {
-        let left = usize::try_from(self.end.saturating_sub(self.position)).unwrap_or(usize::MAX);
-        let room = self.room().min(left);
-        let output = &mut self.workspace.output[..room];
-        let count = self.archive.read_at(output, self.position)?;
+        let (room, left) = (self.room(), self.left());
+        let Workspace { window, output, .. } = &mut *self.workspace;
+        let packed = window.at(self.archive, self.position, left.min(1))?;
+        let count = packed.len().min(room).min(left);
+        output[..count].copy_from_slice(&packed[..count]);
         self.advance(count)?;
         if count == 0 {
             self.state = State::Ended;
@@ -294,22 +299,15 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
     }
 
     fn inflate(&mut self) -> Result<usize, ZipError> {
-        if self.unread.is_empty() {
-            let left = self.end.saturating_sub(self.position);
-            let room = usize::try_from(left).map_or(INPUT, |left| left.min(INPUT));
-            let input = &mut self.workspace.input[..room];
-            let count = self.archive.read_at(input, self.position)?;
-            self.advance(count)?;
-            self.unread = 0..count;
-        }
-        let room = self.room();
-        let Workspace { inflate, input, output } = &mut *self.workspace;
+        let (room, left) = (self.room(), self.left());
+        let Workspace { inflate, window, output } = &mut *self.workspace;
+        let packed = window.at(self.archive, self.position, left.min(1))?;
+        let packed = &packed[..packed.len().min(left)];
         let (before_in, before_out) = (inflate.total_in(), inflate.total_out());
-        let status =
-            inflate.decompress(&input[self.unread.clone()], &mut output[..room], FlushDecompress::None);
+        let status = inflate.decompress(packed, &mut output[..room], FlushDecompress::None);
         let consumed = usize::try_from(inflate.total_in() - before_in).unwrap_or_default();
         let count = usize::try_from(inflate.total_out() - before_out).unwrap_or_default();
-        self.unread.start += consumed;
+        self.advance(consumed)?;
         match status {
             Ok(Status::StreamEnd) => self.state = State::Ended,
             Ok(Status::Ok | Status::BufError) if consumed + count > 0 => {}
@@ -322,7 +320,7 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
         Ok(count)
     }
 
-    fn check(&self) -> Result<(), ZipError> {
+    fn check(&mut self) -> Result<(), ZipError> {
         if self.produced != self.entry.uncompressed {
             return Err(self.problem(EntryProblem::Short));
         }
@@ -345,13 +343,13 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
     ///
     /// The sizes after it come in two widths and are ignored; but the first twelve bytes have to
     /// be there.
-    fn descriptor_crc(&self) -> Result<Option<u32>, ZipError> {
+    fn descriptor_crc(&mut self) -> Result<Option<u32>, ZipError> {
         let Some(place) = self.descriptor else {
             return Ok(None);
         };
-        let mut bytes = [0; 16];
-        let count = self.archive.read_at(&mut bytes, place)?;
-        let mut fields = Fields(&bytes);
+        let bytes = self.workspace.window.at(self.archive, place, 16)?;
+        let count = bytes.len();
+        let mut fields = Fields(bytes);
         let first = fields.u32();
         let (crc, needed) = match first {
             DESCRIPTOR_SIGNATURE => (fields.u32(), 16),

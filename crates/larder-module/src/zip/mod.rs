@@ -16,6 +16,7 @@ pub mod create;
 mod directory;
 mod folders;
 mod read_at;
+mod window;
 
 pub use self::check::{
     CheckedZip, FileProblem, InspectOptions, InvalidFile, MAX_GO_MOD, MAX_LICENSE, MAX_ZIP, ZipReport,
