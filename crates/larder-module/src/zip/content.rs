@@ -3,14 +3,12 @@
 use std::io;
 use std::ops::{Deref, DerefMut};
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
-use sha2::{Digest as _, Sha256};
+use flate2::{Decompress, FlushDecompress, Status};
 
 use super::directory::{Archive, Entry, Fields};
 use super::read_at::ReadAt;
 use super::window::Window;
 use super::{EntryProblem, ZipError};
-use crate::dirhash::{H1, Lines};
 
 const LOCAL_SIGNATURE: u32 = 0x0403_4b50;
 const LOCAL_LENGTH: usize = 30;
@@ -22,13 +20,8 @@ const DEFLATED: u16 = 8;
 /// Set when the checksum comes again behind the content.
 const HAS_DESCRIPTOR: u16 = 8;
 
+/// How much content is made at a time; a multiple of what hashes take in at once.
 const OUTPUT: usize = 128 * 1024;
-
-/// How many packed bytes the hash reads at most, beside twice the zip's own size.
-///
-/// Entries may share packed bytes, and a stream of empty blocks costs time without making output. No honest zip
-/// reads any of its bytes twice; the constant leaves small oddities to Go's rules.
-const PACKED_ALLOWANCE: u64 = 128 << 20;
 
 /// The buffers and inflate state that one reader after another can use.
 pub(super) struct Workspace {
@@ -44,7 +37,7 @@ impl Workspace {
 }
 
 /// A workspace of the reader's own, or one that others use after it.
-enum Lent<'a> {
+pub(super) enum Lent<'a> {
     Own(Box<Workspace>),
     For(&'a mut Workspace),
 }
@@ -98,48 +91,6 @@ impl<R: ReadAt> Archive<R> {
         EntryReader::new(self, entry, Lent::For(workspace))
     }
 
-    /// Returns the hash over all entries, as Go's `HashZip` computes it.
-    ///
-    /// Folders are hashed as well, and of entries with one name only the last is read, as often
-    /// as the name stands in the directory.
-    ///
-    /// # Errors
-    ///
-    /// Fails when a content can't be read in full or a name has a newline.
-    pub fn hash(&self) -> Result<H1, ZipError> {
-        self.hash_each(|_, _| {})
-    }
-
-    /// Returns the hash over all entries and shows the hash of each.
-    pub(super) fn hash_each(&self, mut each: impl FnMut(&[u8], &[u8; 32])) -> Result<H1, ZipError> {
-        let mut sorted: Vec<&Entry> = self.entries().iter().collect();
-        // Stable, so the last of several entries with one name stays the last of them.
-        sorted.sort_by(|a, b| self.name(a).cmp(self.name(b)));
-        let mut lines = Lines::default();
-        let mut workspace = Workspace::new();
-        let mut packed_left = self.size.saturating_mul(2).saturating_add(PACKED_ALLOWANCE);
-        for group in sorted.chunk_by(|a, b| self.name(a) == self.name(b)) {
-            let [.., last] = group else { continue };
-            let name = self.name(last);
-            if name.contains(&b'\n') {
-                return Err(self.problem(last, EntryProblem::Newline));
-            }
-            let mut digest = Sha256::new();
-            let mut reader = self.read_with(last, &mut workspace)?;
-            reader.packed_left = packed_left;
-            while let Some(piece) = reader.next_piece()? {
-                digest.update(piece);
-            }
-            packed_left = reader.packed_left;
-            let digest = digest.finalize().into();
-            each(name, &digest);
-            for _ in group {
-                lines.push(&digest, name);
-            }
-        }
-        Ok(lines.finish())
-    }
-
     pub(super) fn problem(&self, entry: &Entry, problem: EntryProblem) -> ZipError {
         ZipError::Entry { name: crate::unicode::lossy(self.name(entry)).into_owned(), problem }
     }
@@ -183,11 +134,11 @@ pub struct EntryReader<'a, R> {
     position: u64,
     end: u64,
     /// How many more packed bytes may be read.
-    packed_left: u64,
+    pub(super) packed_left: u64,
     descriptor: Option<u64>,
     /// The part of the output buffer that `Read` hasn't handed out.
     pending: std::ops::Range<usize>,
-    crc: Crc,
+    crc: crc32fast::Hasher,
     produced: u64,
 }
 
@@ -201,7 +152,11 @@ enum State {
 }
 
 impl<'a, R: ReadAt> EntryReader<'a, R> {
-    fn new(archive: &'a Archive<R>, entry: &'a Entry, mut workspace: Lent<'a>) -> Result<Self, ZipError> {
+    pub(super) fn new(
+        archive: &'a Archive<R>,
+        entry: &'a Entry,
+        mut workspace: Lent<'a>,
+    ) -> Result<Self, ZipError> {
         let body = archive.body(entry, &mut workspace.window)?;
         let state = if archive.name(entry).ends_with(b"/") {
             // Folders have no content; some writers give them a packed size all the same.
@@ -227,7 +182,7 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
             packed_left: u64::MAX,
             descriptor: body.descriptor,
             pending: 0..0,
-            crc: Crc::new(),
+            crc: crc32fast::Hasher::new(),
             produced: 0,
         })
     }
@@ -239,29 +194,62 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
     /// Fails when the content is broken, shorter or longer than declared, or its checksum is
     /// wrong.
     pub fn next_piece(&mut self) -> Result<Option<&[u8]>, ZipError> {
-        let count = loop {
-            let count = match self.state {
-                State::Stored => self.copy()?,
-                State::Deflated => self.inflate()?,
-                State::Ended => {
-                    self.check()?;
-                    self.state = State::Done;
-                    return Ok(None);
-                }
-                State::Done => return Ok(None),
-            };
-            if count > 0 {
-                break count;
-            }
-        };
+        let count = self.fill()?;
+        if count == 0 {
+            let crc = std::mem::take(&mut self.crc).finalize();
+            return self.close(crc).map(|()| None);
+        }
         let piece = &self.workspace.output[..count];
         self.crc.update(piece);
-        self.produced += count as u64;
-        if self.produced > self.entry.uncompressed {
-            self.state = State::Done;
-            return Err(self.problem(EntryProblem::Long));
+        Ok(Some(piece))
+    }
+
+    /// Fills the output with what comes next, and returns how much that is: less than a whole piece only at the end.
+    ///
+    /// The caller keeps the checksum and has it compared in the end.
+    pub(super) fn fill(&mut self) -> Result<usize, ZipError> {
+        let mut filled = 0;
+        while filled < OUTPUT {
+            let count = match self.state {
+                State::Stored => self.copy(filled)?,
+                State::Deflated => self.inflate(filled)?,
+                State::Ended | State::Done => break,
+            };
+            filled += count;
+            self.produced += count as u64;
+            if self.produced > self.entry.uncompressed {
+                self.state = State::Done;
+                return Err(self.problem(EntryProblem::Long));
+            }
         }
-        Ok(Some(&self.workspace.output[..count]))
+        Ok(filled)
+    }
+
+    /// Makes the checks that are due after the last piece, with the checksum of all pieces.
+    pub(super) fn close(&mut self, crc: u32) -> Result<(), ZipError> {
+        match self.state {
+            State::Ended => {
+                self.check(crc)?;
+                self.state = State::Done;
+                Ok(())
+            }
+            State::Stored | State::Deflated | State::Done => Ok(()),
+        }
+    }
+
+    /// Returns what was filled.
+    pub(super) fn filled(&self) -> &[u8] {
+        &self.workspace.output
+    }
+
+    /// Reports whether nothing more will come.
+    pub(super) fn is_at_end(&self) -> bool {
+        matches!(self.state, State::Ended | State::Done)
+    }
+
+    /// Gives the workspace back, for another entry.
+    pub(super) fn into_workspace(self) -> Lent<'a> {
+        self.workspace
     }
 
     fn problem(&self, problem: EntryProblem) -> ZipError {
@@ -269,9 +257,10 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
     }
 
     /// Returns how much output is worth making: what is missing, and a byte to see a lie.
-    fn room(&self) -> usize {
+    fn room(&self, filled: usize) -> std::ops::Range<usize> {
         let missing = self.entry.uncompressed.saturating_sub(self.produced);
-        usize::try_from(missing).map_or(OUTPUT, |missing| missing.saturating_add(1).min(OUTPUT))
+        let missing = usize::try_from(missing).map_or(OUTPUT, |missing| missing.saturating_add(1));
+        filled..filled.saturating_add(missing).min(OUTPUT)
     }
 
     fn advance(&mut self, count: usize) -> Result<(), ZipError> {
@@ -285,12 +274,12 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
         usize::try_from(self.end.saturating_sub(self.position)).unwrap_or(usize::MAX)
     }
 
-    fn copy(&mut self) -> Result<usize, ZipError> {
-        let (room, left) = (self.room(), self.left());
+    fn copy(&mut self, filled: usize) -> Result<usize, ZipError> {
+        let (room, left) = (self.room(filled), self.left());
         let Workspace { window, output, .. } = &mut *self.workspace;
         let packed = window.at(self.archive, self.position, left.min(1))?;
-        let count = packed.len().min(room).min(left);
-        output[..count].copy_from_slice(&packed[..count]);
+        let count = packed.len().min(room.len()).min(left);
+        output[room][..count].copy_from_slice(&packed[..count]);
         self.advance(count)?;
         if count == 0 {
             self.state = State::Ended;
@@ -298,13 +287,13 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
         Ok(count)
     }
 
-    fn inflate(&mut self) -> Result<usize, ZipError> {
-        let (room, left) = (self.room(), self.left());
+    fn inflate(&mut self, filled: usize) -> Result<usize, ZipError> {
+        let (room, left) = (self.room(filled), self.left());
         let Workspace { inflate, window, output } = &mut *self.workspace;
         let packed = window.at(self.archive, self.position, left.min(1))?;
         let packed = &packed[..packed.len().min(left)];
         let (before_in, before_out) = (inflate.total_in(), inflate.total_out());
-        let status = inflate.decompress(packed, &mut output[..room], FlushDecompress::None);
+        let status = inflate.decompress(packed, &mut output[room], FlushDecompress::None);
         let consumed = usize::try_from(inflate.total_in() - before_in).unwrap_or_default();
         let count = usize::try_from(inflate.total_out() - before_out).unwrap_or_default();
         self.advance(consumed)?;
@@ -320,7 +309,7 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
         Ok(count)
     }
 
-    fn check(&mut self) -> Result<(), ZipError> {
+    fn check(&mut self, crc: u32) -> Result<(), ZipError> {
         if self.produced != self.entry.uncompressed {
             return Err(self.problem(EntryProblem::Short));
         }
@@ -333,7 +322,7 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
         } else {
             expected != 0
         };
-        match is_checked && self.crc.sum() != expected {
+        match is_checked && crc != expected {
             true => Err(self.problem(EntryProblem::Checksum)),
             false => Ok(()),
         }

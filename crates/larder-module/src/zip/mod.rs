@@ -15,6 +15,7 @@ mod content;
 pub mod create;
 mod directory;
 mod folders;
+mod hash;
 mod read_at;
 mod window;
 
