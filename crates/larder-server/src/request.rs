@@ -94,7 +94,10 @@ impl Refusal {
                 "this request has come back to the Larder that sent it: its upstreams lead to itself".to_owned(),
                 "take this server's own address out of `chain` (or GOPROXY), here and in the proxy that passed it on".to_owned(),
             ],
-            Self::OutsideBasePath => vec![format!("not found: everything here lies below {}/", base.as_str())],
+            Self::OutsideBasePath => match base.named() {
+                Some(base) => vec![format!("not found: everything here lies below {base}/")],
+                None => vec!["not found".to_owned()],
+            },
             Self::NoSuchPage => one("not found: there is no such page"),
             Self::Path(error) => vec![match error.fault() {
                 larder_module::request::Fault::Malformed => format!("bad request: {error}"),

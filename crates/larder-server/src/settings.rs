@@ -92,17 +92,31 @@ impl Default for Limits {
 
 /// The path prefix of a deployment behind another server: empty, or `/a/b` without a slash at its end.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct BasePath(String);
+pub struct BasePath {
+    path: String,
+    is_secret: bool,
+}
 
 impl BasePath {
+    /// Returns the prefix as one that only those know who may ask: no reply outside of it names it.
+    #[must_use]
+    pub fn unnamed(self) -> Self {
+        Self { is_secret: true, ..self }
+    }
+
+    /// Returns the prefix, unless it is nobody's business.
+    pub(crate) fn named(&self) -> Option<&str> {
+        (!self.is_secret).then_some(self.path.as_str())
+    }
+
     /// Returns the prefix, empty when there is none.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.path
     }
 
     /// Returns `path` without the prefix, or `None` when it lies outside it.
     pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
-        let rest = path.strip_prefix(self.0.as_str())?;
+        let rest = path.strip_prefix(self.path.as_str())?;
         match rest.as_bytes().first() {
             None => Some("/"),
             Some(b'/') => Some(rest),
@@ -132,7 +146,11 @@ impl FromStr for BasePath {
                         && element.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
                 })
             });
-        if fine { Ok(Self(trimmed.to_owned())) } else { Err(BasePathError { text: text.to_owned() }) }
+        if fine {
+            Ok(Self { path: trimmed.to_owned(), is_secret: false })
+        } else {
+            Err(BasePathError { text: text.to_owned() })
+        }
     }
 }
 

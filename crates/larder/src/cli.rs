@@ -3,6 +3,7 @@
 pub(crate) mod doctor;
 pub(crate) mod warm;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -16,6 +17,7 @@ Start here:
   export GOPROXY=http://127.0.0.1:3000      in the shell where go runs
   larder warm                               fetch beforehand what this project needs
   larder config                             every setting in force, and where it comes from
+  larder run -- go build ./...              one command, with a proxy that fetches ahead of it
   larder doctor                             why a module download fails here
 
 Exit codes: 0 fine, 1 a problem was found, 2 wrong usage or a start that can't work.";
@@ -71,6 +73,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Run one command with a module proxy of its own that fetches ahead of it.
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
     /// Name the cause of a module download that fails, show the proof, and give the cure.
     #[command(after_help = doctor::DOCTOR_HELP)]
     Doctor(Box<doctor::Doctor>),
@@ -103,6 +108,18 @@ Examples:
   larder hash ~/go/pkg/mod/github.com/!burnt!sushi/toml@v1.4.0
   larder hash --module example.com/m@v1.0.0 ./extracted
   larder hash go.mod            the line that ends in /go.mod in go.sum";
+
+const RUN_HELP: &str = "\
+Examples:
+  larder run -- go build ./...
+  larder run -- go mod download
+  larder run --report where-the-time-went.html -- make test
+
+The command runs as if it had been started alone: same input and output, same signals, same exit
+code (128 and the signal's number when a signal ended it, 127 when there is no such command). Its
+go commands ask Larder, which has read the project before and asks for many things at once where
+they ask for two. GOFLAGS, GOPRIVATE, GONOPROXY, GOSUMDB and the rest keep their meaning: what go
+fetches without a proxy it still fetches without one. What was fetched is kept for the next run.";
 
 /// Flags of the commands that work on a store.
 #[expect(clippy::doc_markdown, reason = "these comments are printed as they stand")]
@@ -137,6 +154,40 @@ impl Common {
         .into_iter()
         .filter_map(|(key, value, flag)| Some((key, value.clone()?, flag)))
         .collect()
+    }
+}
+
+/// What `larder run` is given.
+#[expect(clippy::doc_markdown, reason = "these comments are printed as they stand")]
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// Folder for what is kept between runs (LARDER_DATA); default: larder in the user's cache folder.
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<String>,
+    /// Configuration file (LARDER_CONFIG).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How much is logged: error, warn, info, debug, trace (LARDER_LOG_LEVEL); default: error.
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+    /// Write a page that shows every request and where the time went.
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// Leave out the two lines at the end.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// The command with its arguments.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+impl Run {
+    /// Returns what these flags say as settings.
+    pub(crate) fn flags(&self) -> Flags {
+        [("data", &self.data, "data"), ("log.level", &self.log, "log")]
+            .into_iter()
+            .filter_map(|(key, value, flag)| Some((key, value.clone()?, flag)))
+            .collect()
     }
 }
 

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Hash { paths, module, output } => {
             commands::hash::run(&paths, module.as_deref(), output.format)
         }
+        Command::Run(asked) => run(asked),
         Command::Doctor(asked) => commands::doctor::run(*asked, &Environment::of_this_process()),
         Command::GuardGit => {
             larder_direct::git::guard(std::io::stdin());
@@ -59,6 +60,15 @@ fn warm(asked: &cli::warm::Warm) -> Result<(), Outcome> {
     let config = Config::resolve_over(&environment, asked.config.clone(), asked.flags(), defaults)
         .map_err(Outcome::Configuration)?;
     commands::warm::run(&config, &environment, asked)
+}
+
+/// Runs a command with a proxy of its own.
+fn run(asked: cli::Run) -> Result<(), Outcome> {
+    let environment = Environment::of_this_process();
+    let config = commands::run::configuration(&environment, asked.config.clone(), asked.flags())
+        .map_err(Outcome::Configuration)?;
+    let options = commands::run::Options { report: asked.report, quiet: asked.quiet, command: asked.command };
+    commands::run::run(&config, &environment, &options)
 }
 
 /// Resolves the configuration for a command; all mistakes are usage errors.

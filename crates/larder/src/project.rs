@@ -25,8 +25,13 @@ pub(crate) struct ProjectSettings {
 impl ProjectSettings {
     /// Reads them where the go command would.
     pub(crate) fn read(environment: &Environment) -> Self {
+        Self::read_with(environment, &[])
+    }
+
+    /// Does the same for a go command that is given flags, which outrank those of `GOFLAGS`.
+    pub(crate) fn read_with(environment: &Environment, given: &[String]) -> Self {
         let go = GoEnvironment::read(environment);
-        let flags = go.setting("GOFLAGS").value;
+        let flags = format!("{} {}", go.setting("GOFLAGS").value, given.join(" "));
         let flag = |name: &str| {
             let words = flags.split_whitespace().rev();
             let found = words.filter_map(|word| word.trim_start_matches('-').split_once('='));
@@ -58,6 +63,10 @@ pub(crate) struct ProjectFiles {
     pub(crate) sums: Vec<GoSumLine>,
     /// Why the go command would build from a vendor folder, if it would.
     pub(crate) vendored: Option<String>,
+    /// The paths of the main modules, and their folders.
+    pub(crate) mains: Vec<(String, PathBuf)>,
+    /// The packages of the tools that they name.
+    pub(crate) tools: Vec<String>,
     /// The folder that replacements are relative to.
     base: PathBuf,
 }
@@ -104,6 +113,8 @@ impl ProjectFiles {
         let go_mod = strict(&read)?;
         let name = go_mod.module.clone().ok_or_else(|| ProjectError::NoModule { file: read.clone() })?;
         Ok(Self {
+            mains: vec![(name.clone(), joined(&base, "."))],
+            tools: go_mod.tool.clone(),
             name,
             project: Project::module(&go_mod),
             sums: read_sums(&read.with_extension("sum"))?,
@@ -128,8 +139,11 @@ impl ProjectFiles {
             sums.extend(read_sums(&folder.join("go.sum"))?);
             mains.push(Main { folder: used.clone(), file });
         }
+        let module = |main: &Main| Some((main.file.module.clone()?, joined(&base, &main.folder)));
         let names: Vec<&str> = mains.iter().filter_map(|main| main.file.module.as_deref()).collect();
         Ok(Self {
+            mains: mains.iter().filter_map(module).collect(),
+            tools: mains.iter().flat_map(|main| main.file.tool.clone()).collect(),
             name: names.join(", "),
             project: Project::workspace(&work, &mains),
             sums,
@@ -139,6 +153,11 @@ impl ProjectFiles {
             file: file.to_owned(),
             base,
         })
+    }
+
+    /// Returns the folder that replaces a module.
+    pub(crate) fn folder(&self, folder: &str) -> PathBuf {
+        joined(&self.base, folder)
     }
 
     /// Reads the go.mod file of a folder that replaces a module.
@@ -164,6 +183,12 @@ fn folder_of(file: &Path) -> PathBuf {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         Some(_) | None => PathBuf::from("."),
     }
+}
+
+/// Returns a folder as written in a file of another one, without links and dots where it is there.
+fn joined(base: &Path, folder: &str) -> PathBuf {
+    let path = base.join(folder);
+    fs_err::canonicalize(&path).unwrap_or(path)
 }
 
 fn strict(file: &Path) -> Result<GoMod, ProjectError> {

@@ -1,6 +1,7 @@
 //! Writing to the terminal: data to standard output, everything else to standard error, a closed pipe is no error.
 
 pub(crate) mod doctor;
+pub(crate) mod run;
 
 use std::fmt::Display;
 use std::io::Write;

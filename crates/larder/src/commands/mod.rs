@@ -1,9 +1,11 @@
 //! One module for each command. A command prints what it found and says how it ended; only `main` exits.
 
+pub(crate) mod child;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod hash;
+pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod verify;
 pub(crate) mod warm;

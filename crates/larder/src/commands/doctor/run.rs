@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use larder_doctor::{Facts, Subject, examine, read_log};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::process::Command;
 
 use super::{Desk, Outcome, block_on};
+use crate::commands::child::{Signals, cant_be_run, exit_code};
 use crate::render;
 
 /// How much of what was said is kept: the end of it.
@@ -26,32 +26,17 @@ const KEPT: usize = 1 << 20;
 /// How long a process that the command left behind may hold standard error open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Exit codes of a shell for a command that can't be run.
-const NOT_EXECUTABLE: u8 = 126;
-const NOT_FOUND: u8 = 127;
-
 /// Runs the command, and explains its failure.
 pub(super) fn run(desk: &Desk<'_>, command: &[OsString]) -> Result<(), Outcome> {
     let Ended { status, said } = match block_on(watch(command))? {
         Ok(ended) => ended,
-        Err(error) => {
-            let name = command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            render::note(format_args!("error: {} can't be run: {error}", name.escape_debug()));
-            let missing = error.kind() == std::io::ErrorKind::NotFound;
-            return Err(Outcome::Code(if missing { NOT_FOUND } else { NOT_EXECUTABLE }));
-        }
+        Err(error) => return Err(cant_be_run(command, &error)),
     };
     if status.success() {
         return Ok(());
     }
     diagnose(desk, said, status.signal().is_some())?;
     Err(Outcome::Code(exit_code(status)))
-}
-
-/// Returns the code that a shell would give for this end.
-fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
-    u8::try_from(code).unwrap_or(1)
 }
 
 /// Explains what was said, on standard error, from the words and from what can be measured now.
@@ -100,12 +85,7 @@ async fn watch(command: &[OsString]) -> std::io::Result<Ended> {
         let kept = Arc::clone(&kept);
         tokio::spawn(async move { tee(errors, std::io::stderr(), &kept).await })
     });
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status?,
-            signal = signals.next() => pass_on(&child, signal),
-        }
-    };
+    let status = signals.wait_for(&mut child).await?;
     // A grandchild may hold standard error open for ever; what was said until now is enough then.
     if let Some(copied) = copied {
         let _held_open = tokio::time::timeout(LAST_WORDS, copied).await;
@@ -129,70 +109,9 @@ async fn tee(mut from: impl AsyncRead + Unpin, mut to: impl Write, kept: &Mutex<
     }
 }
 
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-    quit: Signal,
-    from_terminal: bool,
-    interrupted: bool,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-            quit: signal(SignalKind::quit())?,
-            from_terminal: is_in_foreground(),
-            interrupted: false,
-        })
-    }
-
-    /// Waits for a signal that the command has to get from us.
-    async fn next(&mut self) -> rustix::process::Signal {
-        use rustix::process::Signal as Name;
-        loop {
-            let name = tokio::select! {
-                _ = self.interrupt.recv() => Name::INT,
-                _ = self.terminate.recv() => Name::TERM,
-                _ = self.hang_up.recv() => Name::HUP,
-                _ = self.quit.recv() => Name::QUIT,
-            };
-            // The terminal sends these to the whole group, so the command has the first one already.
-            let from_keyboard = self.from_terminal && matches!(name, Name::INT | Name::QUIT);
-            if !from_keyboard || self.interrupted {
-                return name;
-            }
-            self.interrupted = true;
-        }
-    }
-}
-
-/// Reports whether a key of the terminal reaches the command directly.
-fn is_in_foreground() -> bool {
-    rustix::termios::tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
-}
-
-fn pass_on(child: &Child, signal: rustix::process::Signal) {
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
-        // It may have ended just now.
-        let _gone = rustix::process::kill_process(pid, signal);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_signal_ends_as_in_a_shell() {
-        assert_eq!(exit_code(ExitStatus::from_raw(0)), 0);
-        assert_eq!(exit_code(ExitStatus::from_raw(3 << 8)), 3);
-        assert_eq!(exit_code(ExitStatus::from_raw(15)), 143);
-    }
 
     #[tokio::test]
     async fn only_the_end_is_kept() {
