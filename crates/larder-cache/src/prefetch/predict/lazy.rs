@@ -52,7 +52,9 @@ impl Session {
     pub(super) fn build(&mut self, graph: &Graph, id: NodeId) {
         // The client's own version of a path counts from now on, though a higher one was named.
         self.best.insert(graph.path(id), id);
+        let named = self.packages_asked_for(graph, id);
         let used = self.lazy.used.entry(id).or_default();
+        used.folders.extend(named);
         if used.folders.is_empty() {
             (used.unforeseen, used.guess) = (true, true);
         }
@@ -62,6 +64,14 @@ impl Session {
         }
         self.visit(graph, id);
         self.resolve_pending(graph);
+    }
+
+    /// `go install PACKAGE@VERSION` asks for the `.info` of each prefix of the package's path first.
+    fn packages_asked_for(&self, graph: &Graph, id: NodeId) -> Option<Box<str>> {
+        let version = graph.of(id).version();
+        let asked = self.asked.keys().filter(|other| **other != id && graph.of(**other).version() == version);
+        let folders = asked.filter_map(|other| folder_in(graph.path_text(*other), graph.path_text(id)));
+        folders.max_by_key(|folder| folder.len()).map(Box::from)
     }
 
     /// After the zip come the `.mod`, and the `.info` in the end.

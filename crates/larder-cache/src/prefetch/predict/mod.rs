@@ -69,6 +69,8 @@ pub(crate) enum Why {
     Imported,
     /// It is the highest version named so far, so it is probably the one that the main module names.
     Likely,
+    /// The client lists all modules of its graph.
+    Listed,
     /// The client downloads all that its main module names.
     Selected,
 }

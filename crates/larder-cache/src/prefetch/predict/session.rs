@@ -24,6 +24,8 @@ const IN_FLIGHT: usize = 3;
 /// So many requests that a tidy main module with a new go line doesn't explain mean that it has an old one.
 const ODDITIES: usize = 3;
 
+/// It is judged by its first few.
+const FEW: usize = 4;
 /// Who asks for so many roots reads the whole graph, and most who do want the `.info` of the roots then.
 const A_GRAPH: usize = 16;
 
@@ -64,8 +66,8 @@ impl Credit {
             (Why::Companion, _) => (50, 5),
             (Why::Imported, _) => (20, 3),
             (Why::Likely, _) => (400, 3),
-            (Why::Selected, ObjectKind::Info) => (256, 5),
-            (Why::Selected, _) => (64, 4),
+            (Why::Selected | Why::Listed, ObjectKind::Info) => (256, 5),
+            (Why::Selected | Why::Listed, _) => (64, 4),
         };
         self.given < first + each * self.used
     }
@@ -120,6 +122,11 @@ pub(super) struct Session {
     /// Named by something that was asked for.
     named: HashSet<NodeId>,
     infos: usize,
+    /// Paths that were asked the `.info` of.
+    informed: HashSet<PathId>,
+    informed_roots: usize,
+    /// The client lists all modules.
+    listing: bool,
     zips_follow: bool,
     pub(super) lazy: Lazy,
 }
@@ -145,6 +152,9 @@ impl Session {
             oddities: 0,
             named: HashSet::new(),
             infos: 0,
+            informed: HashSet::new(),
+            informed_roots: 0,
+            listing: false,
             zips_follow: false,
             lazy: Lazy::default(),
         }
@@ -240,6 +250,7 @@ impl Session {
         self.count_use(id, kind);
         self.consider(graph, id);
         match kind {
+            ObjectKind::Mod if self.listing => {}
             ObjectKind::Mod if had_zip => self.want_mod(graph, id),
             ObjectKind::Mod => {
                 self.sort_in(graph, id);
@@ -247,9 +258,9 @@ impl Session {
                 self.want_mod(graph, id);
                 self.follow(graph, id);
             }
-            ObjectKind::Info if had_mod && !had_zip => self.download(graph, id),
+            ObjectKind::Info if !had_zip => self.inform(graph, id),
             ObjectKind::Info => {}
-            ObjectKind::Zip if had_info => self.download_zips(graph),
+            ObjectKind::Zip if had_info && self.has_informed() => self.download_zips(graph),
             ObjectKind::Zip => self.build(graph, id),
         }
     }
@@ -389,6 +400,9 @@ impl Session {
 
     /// Another list of roots begins, so what had been passed may still come.
     fn hope(&mut self, graph: &Graph) {
+        if !self.lazy.is_idle() {
+            return;
+        }
         let best: Vec<_> = self.best.values().copied().filter(|id| self.is_ahead(graph, *id)).collect();
         for id in best {
             self.wish(Draft { id, kind: ObjectKind::Mod, rank: rank::LIKELY, why: Why::Likely, facts: true });
@@ -410,6 +424,9 @@ impl Session {
             for &required in &**list {
                 if is_asked || is_subtree {
                     self.named.insert(required);
+                }
+                if !(is_asked || is_subtree || !self.lazy.is_idle()) {
+                    continue;
                 }
                 let is_best = self.consider(graph, required);
                 if is_subtree {
@@ -444,16 +461,48 @@ impl Session {
         self.recent.is_empty() || self.recent.iter().any(|recent| graph.path_text(*recent) < path)
     }
 
-    /// The client asks for the `.info` of what it asked the `.mod` of before.
-    fn download(&mut self, graph: &Graph, id: NodeId) {
+    /// The client asks for `.info` after it has read the graph: of its roots in the order of its go.mod file if it goes on to download
+    /// them, of all modules of the graph sorted by path if it lists them.
+    fn inform(&mut self, graph: &Graph, id: NodeId) {
+        let path = graph.path(id);
         self.infos += 1;
+        self.informed.insert(path);
+        if self.order.is_empty() {
+            return;
+        }
+        let is_root = self.roots.get(&path) == Some(&id);
+        if self.listing || (self.lazy.is_idle() && !is_root && self.best.get(&path) == Some(&id)) {
+            self.list(graph, id);
+            return;
+        }
         self.wish_infos(graph);
+        if !is_root {
+            return;
+        }
         let path = graph.path_text(id);
-        let skipped = self.best.values().filter(|other| {
-            graph.path_text(**other) < path && self.asked.get(other).is_none_or(|asked| !asked.info)
-        });
-        if self.zips_follow || skipped.count() >= SKIPPED {
+        self.informed_roots += 1;
+        let is_skipped = |other: &&NodeId| graph.path_text(**other) < path && !self.informed.contains(&graph.path(**other));
+        if self.informed_roots == FEW && self.best.values().filter(is_skipped).count() >= SKIPPED {
             self.download_zips(graph);
+        }
+    }
+
+    /// Who downloads its modules asks for the `.info` of all of them before the first zip.
+    fn has_informed(&self) -> bool {
+        self.listing || (self.informed_roots > 0 && self.informed_roots * 10 >= self.roots.len() * 9)
+    }
+
+    /// The client lists all modules: their `.info`, and their `.mod` where it hasn't been read yet.
+    fn list(&mut self, graph: &Graph, id: NodeId) {
+        if !std::mem::replace(&mut self.listing, true) {
+            let mut all: Vec<NodeId> = self.best.values().copied().collect();
+            all.sort_by_key(|id| graph.path_text(*id));
+            let start = graph.path_text(id);
+            for (id, rank) in all.into_iter().filter(|id| graph.path_text(*id) >= start).zip(rank::INFO..) {
+                for kind in [ObjectKind::Info, ObjectKind::Mod] {
+                    self.wish(Draft { id, kind, rank, why: Why::Listed, facts: false });
+                }
+            }
         }
     }
 
@@ -468,9 +517,17 @@ impl Session {
         if std::mem::replace(&mut self.zips_follow, true) {
             return;
         }
-        for (id, rank) in self.selected(graph).into_iter().zip(rank::ZIP..) {
+        let selected = if self.listing { self.listed(graph) } else { self.selected(graph) };
+        for (id, rank) in selected.into_iter().zip(rank::ZIP..) {
             self.wish(Draft { id, kind: ObjectKind::Zip, rank, why: Why::Selected, facts: false });
         }
+    }
+
+    /// What was asked the `.info` of, sorted by path.
+    fn listed(&self, graph: &Graph) -> Vec<NodeId> {
+        let mut listed: Vec<_> = self.asked.iter().filter(|(_, asked)| asked.info).map(|(id, _)| *id).collect();
+        listed.sort_by_key(|id| graph.path_text(*id));
+        listed
     }
 
     /// The versions that the main module names, sorted by path; of an old one, all that were read.
