@@ -61,6 +61,8 @@ pub(crate) struct Spool {
     hold_whole: bool,
     declared: Option<u64>,
     held: BytesMut,
+    /// What was held, once it is whole.
+    whole: Bytes,
     disk: Option<OnDisk>,
     len: u64,
     shown: bool,
@@ -88,6 +90,7 @@ impl Spool {
             hold_whole,
             declared: None,
             held: BytesMut::new(),
+            whole: Bytes::new(),
             disk: None,
             len: 0,
             shown: false,
@@ -107,6 +110,7 @@ impl Spool {
     pub(crate) async fn begin(&mut self, offset: u64, declared: Option<u64>) -> Result<(), SpoolError> {
         if offset == 0 && !self.shown {
             self.held.clear();
+            self.whole = Bytes::new();
             self.disk = None;
             self.len = 0;
             self.declared = None;
@@ -116,6 +120,12 @@ impl Spool {
         self.declared = declared.or(self.declared);
         if self.disk.is_none() && declared.is_some_and(|len| len > SMALL) {
             self.go_to_disk().await?;
+        }
+        if self.disk.is_none()
+            && let Some(declared) = declared
+        {
+            let missing = declared.min(SMALL).saturating_sub(self.len);
+            self.held.reserve(usize::try_from(missing).unwrap_or_default());
         }
         Ok(())
     }
@@ -152,6 +162,9 @@ impl Spool {
             // The repeated body ended before the point that the first one had reached.
             return Err(SpoolError::Diverged);
         }
+        if self.disk.is_none() {
+            self.whole = self.held.split().freeze();
+        }
         self.flush().await
     }
 
@@ -159,7 +172,7 @@ impl Spool {
     pub(crate) fn content(&self) -> SpoolContent {
         match &self.disk {
             Some(disk) => SpoolContent::File(Arc::clone(disk.growing.file())),
-            None => SpoolContent::Memory(Bytes::copy_from_slice(&self.held)),
+            None => SpoolContent::Memory(self.whole.clone()),
         }
     }
 
@@ -167,7 +180,7 @@ impl Spool {
     pub(crate) fn into_spooled(self) -> Option<Spooled> {
         match self.disk {
             Some(disk) => Some(Spooled::Disk { staging: disk.staging?, growing: disk.growing }),
-            None => Some(Spooled::Memory(self.held.freeze())),
+            None => Some(Spooled::Memory(self.whole)),
         }
     }
 
@@ -180,10 +193,12 @@ impl Spool {
             Ok((staging, reader))
         });
         let (staging, reader) = opened.await?;
+        let mut batch = std::mem::take(&mut self.held);
+        batch.reserve(BATCH + BATCH / 2);
         self.disk = Some(OnDisk {
             staging: Some(staging),
             growing: Growing::new(reader, self.declared, Arc::clone(&self.readers)),
-            batch: std::mem::take(&mut self.held),
+            batch,
             written: 0,
             last_write: Instant::now(),
         });
@@ -216,21 +231,24 @@ impl Spool {
 
     async fn flush(&mut self) -> Result<(), SpoolError> {
         let Some(disk) = &mut self.disk else { return Ok(()) };
-        let batch = disk.batch.split().freeze();
+        let mut batch = std::mem::take(&mut disk.batch);
         disk.last_write = Instant::now();
         let Some(mut staging) = disk.staging.take() else {
             return Err(SpoolError::Diverged);
         };
         if batch.is_empty() {
-            disk.staging = Some(staging);
+            (disk.staging, disk.batch) = (Some(staging), batch);
             return Ok(());
         }
         let len = batch.len() as u64;
-        let staging = blocking(move || {
+        // The same memory takes the next batch.
+        let written = blocking(move || {
             staging.write(&batch)?;
-            Ok(staging)
+            batch.clear();
+            Ok((staging, batch))
         });
-        disk.staging = Some(staging.await?);
+        let (staging, batch) = written.await?;
+        (disk.staging, disk.batch) = (Some(staging), batch);
         disk.written += len;
         Ok(())
     }
