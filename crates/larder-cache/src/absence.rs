@@ -20,7 +20,7 @@ use quick_cache::sync::Cache;
 
 use crate::{
     Failure, Reason,
-    aftermath::describe,
+    aftermath::{describe, wanted_of},
     clock::{Moment, age_text},
     engine::Engine,
     failure::{clean, cut},
@@ -124,11 +124,14 @@ impl Engine {
     pub(crate) fn forget_absence(&self, wanted: &Wanted) {
         let routes = self.routes();
         let chain = routes.route(wanted.module().as_str()).chain.to_string();
-        self.store.forget_absence(&answer_key(wanted, &chain));
-        let key = (wanted.clone(), Arc::from(chain));
-        if self.absences.known.get(&key).is_some() {
-            self.absences.known.insert(key, None);
+        let key = (wanted.clone(), Arc::from(chain.as_str()));
+        match self.absences.known.get(&key) {
+            // The store was just looked into, or is told already.
+            Some(None) => return,
+            Some(Some(_)) => self.absences.known.insert(key, None),
+            None => {}
         }
+        self.store.forget_absence(&answer_key(wanted, &chain));
     }
 
     /// Returns what can be said about absence while the chain can't be asked: what was learned earlier, or what a stored zip shows.
@@ -149,6 +152,29 @@ impl Engine {
         self.inferred_absence(wanted, version, failure).await
     }
 
+    /// Returns the question that would have to be read in the store, to know whether an object is absent.
+    pub(crate) fn unread_absence(&self, route: &Route, key: &ObjectKey) -> Option<AnswerKey> {
+        let wanted = wanted_of(key);
+        let chain = route.chain.to_string();
+        let question = answer_key(&wanted, &chain);
+        self.absences.known.get(&(wanted, Arc::from(chain))).is_none().then_some(question)
+    }
+
+    /// Takes in what the store says about an object's absence.
+    pub(crate) fn note_absence(&self, key: &ObjectKey, question: AnswerKey, row: Option<AnswerRow>) {
+        let absence = row.filter(|row| row.body.is_none()).map(|row| Arc::new(self.absence_of(row)));
+        self.absences.known.insert((wanted_of(key), Arc::from(question.chain)), absence);
+    }
+
+    fn absence_of(&self, row: AnswerRow) -> Absence {
+        let age = self.settings.clock.since(row.checked_at);
+        Absence {
+            note: row.note.unwrap_or_default(),
+            learned: row.checked_at,
+            asked: self.settings.clock.moment_before(age),
+        }
+    }
+
     async fn absence(&self, route: &Route, wanted: &Wanted) -> Option<Arc<Absence>> {
         let chain = route.chain.to_string();
         let key = (wanted.clone(), Arc::from(chain.as_str()));
@@ -159,12 +185,7 @@ impl Engine {
         if row.body.is_some() {
             return None;
         }
-        let age = self.settings.clock.since(row.checked_at);
-        let absence = Arc::new(Absence {
-            note: row.note.unwrap_or_default(),
-            learned: row.checked_at,
-            asked: self.settings.clock.moment_before(age),
-        });
+        let absence = Arc::new(self.absence_of(row));
         self.absences.known.insert(key, Some(Arc::clone(&absence)));
         Some(absence)
     }

@@ -58,13 +58,27 @@ impl Engine {
     ) -> Result<Option<Ready>, Failure> {
         let store = self.store.clone();
         let wanted = key.clone();
+        // What isn't stored is fetched next, unless it is known that there is no such thing.
+        let absence = may_ask.then(|| self.unread_absence(route, key)).flatten();
         let found = blocking(move || {
-            let Some(object) = store.object(&wanted)? else { return Ok(None) };
+            let Some(object) = store.object(&wanted)? else {
+                let read = absence.map(|question| {
+                    let row = store.answer(&question);
+                    (question, row)
+                });
+                return Ok(Err(read));
+            };
             let soundness = store.compare(&wanted, &object)?;
-            Ok(Some((object, soundness)))
+            Ok(Ok((object, soundness)))
         });
-        let Some((object, soundness)) = found.await.map_err(|error| store_broken(key, &error))? else {
-            return Ok(None);
+        let (object, soundness) = match found.await.map_err(|error| store_broken(key, &error))? {
+            Ok(found) => found,
+            Err(read) => {
+                if let Some((question, row)) = read {
+                    self.note_absence(key, question, row);
+                }
+                return Ok(None);
+            }
         };
         let object = Arc::new(object);
         let examination = match soundness {
