@@ -150,6 +150,17 @@ impl GrowingReader {
         }
     }
 
+    /// Waits for the verified end without reading what comes, and returns the length.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the fetch failed.
+    pub async fn end(mut self) -> Result<u64, Aborted> {
+        let progress =
+            self.progress.wait_for(|progress| progress.end.is_some()).await.map_err(|_| Aborted)?;
+        if progress.end == Some(End::Complete) { Ok(progress.readable) } else { Err(Aborted) }
+    }
+
     async fn read(&mut self, available: u64) -> Result<Bytes, Aborted> {
         let share = READER_MEMORY / self.readers.load(Ordering::Relaxed).max(1);
         let piece = share.clamp(SMALLEST_PIECE, LARGEST_PIECE);
@@ -209,6 +220,22 @@ mod tests {
         let file = tempfile::tempfile().expect("a temporary file");
         let writer = file.try_clone().expect("a second handle");
         (Growing::new(file, declared, Arc::default()), writer)
+    }
+
+    #[tokio::test]
+    async fn the_end_can_be_waited_for_alone() {
+        let (growing, mut writer) = growing(None);
+        let (one, other) = (growing.reader(), growing.reader());
+        writer.write_all(b"body").expect("a temporary file");
+        growing.announce(2);
+        growing.complete(4);
+        assert_eq!(one.end().await, Ok(4));
+        drop(growing);
+        assert_eq!(other.end().await, Ok(4));
+        let (growing, _writer) = self::growing(Some(9));
+        let reader = growing.reader();
+        growing.abort();
+        assert_eq!(reader.end().await, Err(Aborted));
     }
 
     #[tokio::test]

@@ -56,6 +56,7 @@ pub(crate) struct Ending {
 /// Fetches what was named, and says what came of it.
 pub(crate) fn run(config: &Config, environment: &Environment, asked: &Warm) -> Result<(), Outcome> {
     logging::start(config);
+    super::serve::small_pages();
     // Whoever installed one before (tests) installed the same.
     let _already = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let targets = targets::read(&asked.targets, &ProjectSettings::read(environment))?;

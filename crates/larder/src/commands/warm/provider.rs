@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use larder_cache::{Access, Body, Engine, Failure, Outcome, Reason, Served};
+use larder_cache::{Aborted, Access, Body, Engine, Failure, Outcome, Reason, Served};
 use larder_module::{ModulePath, ModuleVersion, ObjectKind, Query};
 use larder_upstream::{FetchCause, FetchError, SmallReply, Upstream, Wanted};
 use tokio::time::{Instant, sleep};
@@ -168,24 +168,16 @@ async fn received(served: Served, is_zip: bool) -> Result<Got, Missing> {
                 Err(error) => Err(Missing::plain("store-broken", error.to_string())),
             }
         }
+        Body::Growing(reader) if is_zip => match reader.end().await {
+            Ok(size) => Ok(Got { origin, size, bytes: Vec::new() }),
+            Err(aborted) => Err(broken_off(&aborted)),
+        },
         Body::Growing(mut reader) => {
-            let mut got = Got { origin, size: 0, bytes: Vec::new() };
-            loop {
-                match reader.next().await {
-                    Ok(Some(piece)) => {
-                        got.size += piece.len() as u64;
-                        if !is_zip {
-                            got.bytes.extend_from_slice(&piece);
-                        }
-                    }
-                    Ok(None) => return Ok(got),
-                    // The cause was kept: asking again tells it, or fetches anew.
-                    Err(aborted) => {
-                        let pause = Some(Duration::ZERO);
-                        return Err(Missing { pause, ..Missing::plain("broken-off", aborted.to_string()) });
-                    }
-                }
+            let mut bytes = Vec::new();
+            while let Some(piece) = reader.next().await.map_err(|aborted| broken_off(&aborted))? {
+                bytes.extend_from_slice(&piece);
             }
+            Ok(Got { origin, size: bytes.len() as u64, bytes })
         }
     }
 }
