@@ -7,6 +7,7 @@ mod absence;
 mod access;
 mod aftermath;
 mod answers;
+mod beforehand;
 mod causes;
 mod clock;
 mod coalesce;

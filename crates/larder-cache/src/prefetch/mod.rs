@@ -79,6 +79,11 @@ impl Prefetcher {
         (Self { notes, is_on: AtomicBool::new(false), seen: Seen::new(), counts }, actor)
     }
 
+    /// Begins nothing more.
+    pub(crate) fn stop(&self) {
+        self.is_on.store(false, Ordering::Relaxed);
+    }
+
     /// Takes note of which routes there are.
     pub(crate) fn routes_changed(&self, routes: &Routes) {
         let is_on = routes.iter().any(|route| route.prefetch != larder_upstream::Prefetch::Off);

@@ -481,7 +481,9 @@ impl Session {
         }
         let path = graph.path_text(id);
         self.informed_roots += 1;
-        let is_skipped = |other: &&NodeId| graph.path_text(**other) < path && !self.informed.contains(&graph.path(**other));
+        let is_skipped = |other: &&NodeId| {
+            graph.path_text(**other) < path && !self.informed.contains(&graph.path(**other))
+        };
         if self.informed_roots == FEW && self.best.values().filter(is_skipped).count() >= SKIPPED {
             self.download_zips(graph);
         }
@@ -525,7 +527,8 @@ impl Session {
 
     /// What was asked the `.info` of, sorted by path.
     fn listed(&self, graph: &Graph) -> Vec<NodeId> {
-        let mut listed: Vec<_> = self.asked.iter().filter(|(_, asked)| asked.info).map(|(id, _)| *id).collect();
+        let mut listed: Vec<_> =
+            self.asked.iter().filter(|(_, asked)| asked.info).map(|(id, _)| *id).collect();
         listed.sort_by_key(|id| graph.path_text(*id));
         listed
     }

@@ -1,15 +1,14 @@
 //! Fetching ahead of the command, for as long as it runs.
 //!
-//! One task owns the plan. It keeps many requests under way, fewer than upstreams take, so that what the command itself asks for
-//! never waits behind them; it ends with the command, whatever is still open.
+//! One task owns the plan and keeps many requests under way; what the command itself asks for goes before them. It ends with the
+//! command, whatever is still open.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use larder_cache::{Access, Body, Engine, Served};
+use larder_cache::{Body, Engine};
 use larder_module::request::ObjectKind;
-use larder_module::version::ModuleVersion;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::debug;
@@ -21,9 +20,6 @@ use super::plan::{Plan, Wish};
 use super::walk::{Content, Platform, Reading};
 use crate::config::{Config, Environment, GoEnvironment};
 use crate::project::{ProjectFiles, ProjectSettings};
-
-/// The part of the requests that a host takes at a time that is left to the command.
-const LEFT_TO_THE_COMMAND: usize = 4;
 
 /// Fetching that is under way.
 #[derive(Debug)]
@@ -53,8 +49,7 @@ impl Ahead {
         command: &[OsString],
     ) -> Self {
         let intent = Intent::of(command);
-        let connections = config.count("upstream.connections").max(1);
-        let width = (connections - connections / LEFT_TO_THE_COMMAND).max(1);
+        let width = config.count("upstream.connections").max(1);
         let go = GoEnvironment::read(environment);
         let platform = platform(&go, &intent);
         let question = question(&go, config, environment, intent);
@@ -151,6 +146,9 @@ impl Lead {
     async fn run(mut self, question: Question, mut asked: UnboundedReceiver<String>) {
         let is_a_guess = question.intent.is_a_guess;
         let Ok(Some(mut plan)) = tokio::task::spawn_blocking(move || question.plan()).await else { return };
+        if plan.knows_all() {
+            self.engine.stop_guessing();
+        }
         if is_a_guess {
             let Some(path) = asked.recv().await else { return };
             plan.note(&path);
@@ -181,7 +179,7 @@ impl Lead {
         {
             let engine = Arc::clone(&self.engine);
             self.jobs.spawn(async move {
-                let body = fetch(&engine, &of, kind).await;
+                let body = engine.beforehand(&of, kind).await;
                 Done::Fetched((of, kind), body)
             });
         }
@@ -190,18 +188,6 @@ impl Lead {
     fn read(&mut self, reading: Reading) {
         let platform = self.platform.clone();
         self.jobs.spawn_blocking(move || Done::Imports(reading.imports(&platform)));
-    }
-}
-
-/// Fetches one file, or finds it in the store.
-async fn fetch(engine: &Arc<Engine>, of: &ModuleVersion, kind: ObjectKind) -> Option<Body> {
-    let access = Access { whole_status: true, ..Access::trusted("ahead") };
-    match engine.object(of, kind, &access).await {
-        Ok(Served { body, .. }) => Some(body),
-        Err(failure) => {
-            debug!("{of} could not be fetched ahead: {}", failure.text());
-            None
-        }
     }
 }
 

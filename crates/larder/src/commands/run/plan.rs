@@ -85,6 +85,11 @@ impl Plan {
         plan
     }
 
+    /// Reports whether the plan comes to everything that the command will ask for, as far as the project is tidy.
+    pub(super) fn knows_all(&self) -> bool {
+        self.downloads || !self.walk.is_empty()
+    }
+
     /// Takes the next thing to fetch.
     pub(super) fn wish(&mut self) -> Option<Wish> {
         let Reverse((_, _, of, kind)) = self.queue.pop()?;

@@ -62,6 +62,11 @@ impl Walk {
         }
     }
 
+    /// Reports whether no package is needed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.seen.is_empty() && self.early.is_empty()
+    }
+
     /// A package is needed.
     pub(super) fn need(&mut self, package: &str, tests: bool) {
         if self.providers.is_empty() {
