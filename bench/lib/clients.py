@@ -12,7 +12,7 @@ def go_environment(world, proxy, cache):
     home = world.work / "home"
     home.mkdir(exist_ok=True)
     return {
-        "PATH": os.environ["PATH"], "HOME": str(home), "GOPROXY": proxy, "GOSUMDB": "off", "GONOSUMDB": "*", "GOENV": "off",
+        "PATH": os.environ["PATH"], "HOME": str(home), "GOPROXY": proxy, "GOSUMDB": "off", "GOENV": "off",
         "GOMODCACHE": str(cache), "GOCACHE": str(world.work / "gocache"), "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local",
         "GOTELEMETRY": "off", "XDG_CACHE_HOME": str(world.work / "xdg"),
     }
