@@ -79,12 +79,13 @@ fn the_go_command_needs_no_upstream_afterwards() {
     let Some(go) = go() else { return };
     let corpus = corpus();
     let stage = Stage::with_corpus(&corpus);
+    // Both may work on one store.
+    let larder = stage.scene.larder.start();
     let told = expect_success(&stage.warm(&[]));
     assert!(told.contains(" 0 stored already"), "{told}");
     assert!(told.contains(&format!("from {}", stage.scene.upstream.url())), "{told}");
 
     stage.scene.upstream.cut();
-    let larder = stage.scene.larder.start();
     let client = stage.scene.client(go.clone(), larder.url());
     let project = client.project("warmed", &corpus.project());
     client.run(&project, &["mod", "download"]).expect_success();
@@ -294,6 +295,18 @@ fn workspaces_flags_and_folders_count() {
     command.env("GOWORK", "off").env("GOFLAGS", "-modfile=fork.mod");
     expect_success(&command.output().expect("the binary can be started"));
     assert_eq!(zips(&stage), ["/example.com/fork/@v/v1.0.0.zip"]);
+}
+
+#[test]
+fn the_toolchain_that_a_project_names_comes_along() {
+    let toolchain = "v0.0.1-go1.99.1.linux-amd64";
+    let upstream = FakeUpstream::new()
+        .with(&ModuleBuilder::new("golang.org/toolchain", toolchain).go_mod("module golang.org/toolchain\n"));
+    let stage =
+        Stage::new(upstream, &[("go.mod", "module example.com/app\n\ngo 1.21\n\ntoolchain go1.99.1\n")]);
+    expect_success(&stage.warm(&["--toolchain=linux/amd64"]));
+    let files: Vec<String> = asked(&stage.scene.upstream).into_iter().collect();
+    assert_eq!(files, [format!("/golang.org/toolchain/@v/{toolchain}.zip")]);
 }
 
 #[test]

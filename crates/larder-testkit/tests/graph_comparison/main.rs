@@ -2,12 +2,15 @@
 //!
 //! Of every project the go command downloads what it wants from a fake upstream that takes note, and lists its modules.
 //! The resolver has to name exactly those files and that list. `LARDER_LONG=1` compares 400 projects in place of 24;
-//! `LARDER_SEED=n` tries others, `LARDER_GO=file` another go command.
+//! `LARDER_SEED=n` tries others, `LARDER_GO=file` another go command. `LARDER_PROJECTS=folder:folder` compares real projects, through
+//! whatever `GOPROXY` the machine has.
 
 mod world;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
+use larder_module::ModuleVersion;
 use larder_module::gomod::GoMod;
 use larder_module::gowork::GoWork;
 use larder_module::graph::{Graph, Main, Project, Source};
@@ -31,6 +34,62 @@ fn the_resolver_names_what_the_go_command_asks_for() {
     }
 }
 
+#[test]
+fn real_projects_are_resolved_as_the_go_command_does() {
+    let Some(folders) = settings::machine("LARDER_PROJECTS") else {
+        return settings::skipped("real projects", "LARDER_PROJECTS names none");
+    };
+    let Some(go) = GoCommand::find() else { return };
+    let proxy = settings::machine("GOPROXY").expect("the machine's GOPROXY");
+    for folder in std::env::split_paths(&folders) {
+        let read = |name: &str| fs_err::read_to_string(folder.join(name)).unwrap_or_default();
+        let (go_mod, go_sum) = (read("go.mod"), read("go.sum"));
+        let go = go.clone().fresh_module_cache().proxy(&proxy).env("GOSUMDB", "off");
+        let project = go.project("real", &[("go.mod", &go_mod), ("go.sum", &go_sum)]);
+        go.run(&project, &["mod", "download"]).expect_success();
+        let cache = go.module_cache().join("cache/download");
+        let main = GoMod::parse_strict(go_mod.as_bytes()).expect("a sound go.mod");
+        let mut graph = Graph::new(Project::module(&main));
+        tell(&mut graph, |source| match source {
+            Source::Module(of) => {
+                let file = format!("{}/@v/{}.mod", of.module().escaped(), of.version().escaped());
+                fs_err::read_to_string(cache.join(file)).expect("the go command has read it, too")
+            }
+            Source::Folder(name) => {
+                fs_err::read_to_string(folder.join(&**name).join("go.mod")).expect("readable")
+            }
+        });
+        let mut had = BTreeSet::new();
+        collect(&cache, &cache, &mut had);
+        let named: BTreeSet<String> = named_escaped(&graph).collect();
+        assert_eq!(had, named, "{}", folder.display());
+        settings::say(&format!("{}: {} files, all of them named", folder.display(), named.len()));
+    }
+}
+
+/// The files of modules below a download cache, as `/path@version.kind` in Go's escaping.
+fn collect(cache: &Path, folder: &Path, into: &mut BTreeSet<String>) {
+    for entry in fs_err::read_dir(folder).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            collect(cache, &path, into);
+        } else if let Some("info" | "mod" | "zip") = path.extension().and_then(|kind| kind.to_str()) {
+            let name = path.strip_prefix(cache).expect("below").to_string_lossy().replace("/@v/", "@");
+            into.insert(name);
+        }
+    }
+}
+
+fn named_escaped(graph: &Graph) -> impl Iterator<Item = String> {
+    let file = |of: &ModuleVersion, kind: &str| {
+        format!("{}@{}.{kind}", of.module().escaped(), of.version().escaped())
+    };
+    let mods: Vec<String> = graph.mod_files().iter().map(|of| file(of, "mod")).collect();
+    let whole = graph.downloads();
+    let whole: Vec<String> = whole.iter().flat_map(|of| ["info", "zip"].map(|kind| file(of, kind))).collect();
+    mods.into_iter().chain(whole)
+}
+
 fn compare(go: &GoCommand, world: &World, name: &str) {
     let modules = world.modules.iter().fold(FakeUpstream::new(), FakeUpstream::with);
     let upstream = modules.start_blocking();
@@ -50,7 +109,7 @@ fn compare(go: &GoCommand, world: &World, name: &str) {
     let asked = asked(&upstream);
     let graph = resolve(world);
     assert_eq!(graph.problems(), [], "{name}\n{world}");
-    let named = named(&graph);
+    let named: BTreeSet<String> = named_escaped(&graph).collect();
     let missing: Vec<_> = asked.difference(&named).collect();
     let needless: Vec<_> = named.difference(&asked).collect();
     assert!(
@@ -77,12 +136,6 @@ fn asked(upstream: &RunningUpstream) -> BTreeSet<String> {
     log.iter().map(|request| request.path.replace("/@v/", "@").trim_start_matches('/').to_owned()).collect()
 }
 
-fn named(graph: &Graph) -> BTreeSet<String> {
-    let mods = graph.mod_files().into_iter().map(|of| format!("{of}.mod"));
-    let whole = graph.downloads().into_iter().flat_map(|of| [format!("{of}.info"), format!("{of}.zip")]);
-    mods.chain(whole).collect()
-}
-
 fn resolve(world: &World) -> Graph {
     let strict = |name: &str| GoMod::parse_strict(world.file(name).as_bytes()).expect("a sound go.mod");
     let project = match world.files.iter().find(|(name, _)| name == "go.work") {
@@ -98,19 +151,23 @@ fn resolve(world: &World) -> Graph {
         }
     };
     let mut graph = Graph::new(project);
+    tell(&mut graph, |source| match source {
+        Source::Module(of) => world.go_mod(of.module().as_str(), of.version().as_str()),
+        Source::Folder(folder) => world.file(&world::normal(&format!("{folder}/go.mod"))).to_owned(),
+    });
+    graph
+}
+
+/// Tells a graph all that it wants to know.
+fn tell(graph: &mut Graph, mut read: impl FnMut(&Source) -> String) {
     loop {
         let wanted = graph.wanted();
         if wanted.is_empty() {
-            break;
+            return assert!(graph.is_settled());
         }
         for source in wanted {
-            let text = match &source {
-                Source::Module(of) => world.go_mod(of.module().as_str(), of.version().as_str()),
-                Source::Folder(folder) => world.file(&world::normal(&format!("{folder}/go.mod"))).to_owned(),
-            };
+            let text = read(&source);
             graph.learn(&source, &GoMod::parse_lax(text.as_bytes()).expect("a sound go.mod"));
         }
     }
-    assert!(graph.is_settled());
-    graph
 }
