@@ -156,6 +156,7 @@ impl Engine {
             modified: None,
             outcome: Outcome::Computed,
             expires: None,
+            mark: None,
         })
     }
 }

@@ -298,14 +298,18 @@ impl Engine {
     }
 
     /// Stops taking new fetches and waits until what was verified is stored, at most `limit`; reports whether all of it was.
-    pub async fn shutdown(&self, limit: Duration) -> bool {
+    pub async fn shutdown(self: &Arc<Self>, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         let mut done = self.tasks.close(limit).await;
         if let Some(databases) = &self.databases {
             done &= timeout_at(deadline, databases.flush()).await.is_ok();
         }
-        let store = self.store.clone();
-        done &= timeout_at(deadline, tokio::task::spawn_blocking(move || store.flush())).await.is_ok();
+        let (engine, store) = (Arc::clone(self), self.store.clone());
+        let flush = move || {
+            engine.prefetch.waste.flush(&store);
+            store.flush();
+        };
+        done &= timeout_at(deadline, tokio::task::spawn_blocking(flush)).await.is_ok();
         done
     }
 

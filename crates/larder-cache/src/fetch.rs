@@ -27,6 +27,7 @@ use crate::{
     growing::Growing,
     journal::FetchWatch,
     memory::{READY, entity_tag},
+    prefetch::Mark,
     spool::{Spool, SpoolContent, SpoolError, Spooled, blocking},
     tasks::Slot,
 };
@@ -224,6 +225,7 @@ impl Engine {
                 modified: None,
                 outcome,
                 expires,
+                mark: None,
             },
             publication,
             staging,
@@ -286,6 +288,7 @@ impl Engine {
                     modified: None,
                     outcome: Outcome::Miss { upstream },
                     expires: None,
+                    mark: None,
                 },
                 publication,
                 staging: Some(staging),
@@ -479,12 +482,16 @@ impl Engine {
             return landing.leave();
         };
         let unverified = publication.verified == Verification::Unverified;
+        let mut mark = None;
         let published = {
             let key = key.clone();
             blocking(move || staging.publish(&key, &publication)).await
         };
         match published {
-            Ok(published) => self.published(&key, ready, published, unverified),
+            Ok(published) => {
+                let is_guess = !landing.flight().urgency().is_now();
+                mark = self.published(&key, ready, published, unverified, is_guess);
+            }
             Err(error) => {
                 tracing::warn!(object = %key, %error, "{key} was served but could not be stored: {error}");
                 self.metrics.event(Event::Unstored);
@@ -497,10 +504,23 @@ impl Engine {
                 }
             }
         }
+        let flight = Arc::clone(landing.flight());
         landing.leave();
+        // Whoever joined while it was being marked was served already.
+        if let Some(mark) = mark.filter(|_| flight.urgency().is_now()) {
+            mark.claim();
+        }
     }
 
-    fn published(self: &Arc<Self>, key: &ObjectKey, ready: Ready, published: Published, unverified: bool) {
+    /// Keeps what is stored at hand. What nobody has asked for gets a mark.
+    fn published(
+        self: &Arc<Self>,
+        key: &ObjectKey,
+        ready: Ready,
+        published: Published,
+        unverified: bool,
+        is_guess: bool,
+    ) -> Option<Arc<Mark>> {
         if key.kind() == ObjectKind::Mod {
             self.answers.versions_changed(key.of().module());
         }
@@ -509,6 +529,7 @@ impl Engine {
                 if unverified {
                     self.check_later(key);
                 }
+                let mark = is_guess.then(|| self.prefetch.waste.mark(key, object.size));
                 let small = matches!(&ready.body, ReadyBody::Memory(bytes) if bytes.len() as u64 <= READY);
                 let body = match ready.body {
                     memory @ ReadyBody::Memory(_) if small => memory,
@@ -522,11 +543,13 @@ impl Engine {
                     modified: Some(object.modified),
                     outcome: Outcome::Hit { age: None },
                     expires: None,
+                    mark: mark.clone(),
                 };
                 self.at_hand.keep(key, kept);
+                mark
             }
             // Another process was first. Its bytes count, and the next caller finds them in the store.
-            Published::AlreadyThere(_) => {}
+            Published::AlreadyThere(_) => None,
         }
     }
 

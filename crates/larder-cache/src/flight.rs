@@ -21,6 +21,7 @@ use crate::{
     Body, Failure, Outcome,
     clock::{Moment, age_text},
     growing::Growing,
+    prefetch::Mark,
 };
 
 /// A whole, verified object, ready to be served to anyone.
@@ -32,6 +33,15 @@ pub(crate) struct Ready {
     pub(crate) outcome: Outcome,
     /// Set for what could not be stored: from then on the store is tried again.
     pub(crate) expires: Option<Moment>,
+    /// Set for what nobody has asked for.
+    pub(crate) mark: Option<Arc<Mark>>,
+}
+
+impl Ready {
+    /// Takes note that a client is served from this; false if it can't be, because it was just removed.
+    pub(crate) fn claim(&self) -> bool {
+        self.mark.as_ref().is_none_or(|mark| mark.claim())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -324,6 +334,7 @@ mod tests {
             modified: None,
             outcome: Outcome::Computed,
             expires: None,
+            mark: None,
         });
         let (late, none) = board.join(&key(), true);
         assert!(none.is_none() && matches!(&*late.follow().borrow(), Phase::Done(Ok(_))));

@@ -309,12 +309,15 @@ impl Engine {
             let body = ReadyBody::File { file: Arc::new(file), len: object.size };
             (body, sha256)
         };
+        let is_unused = object.row.as_ref().is_some_and(|row| row.is_unused);
+        let mark = is_unused.then(|| self.prefetch.waste.known(key, object.size));
         Ok(Ready {
             body,
             etag: entity_tag(&sha256),
             modified: Some(object.modified),
             outcome: Outcome::Hit { age: None },
             expires: None,
+            mark,
         })
     }
 

@@ -50,7 +50,13 @@ impl AtHand {
         }
     }
 
+    /// Returns what is kept of an object for a client.
     pub(crate) fn find(&self, key: &ObjectKey) -> Option<Ready> {
+        self.peek(key).filter(Ready::claim)
+    }
+
+    /// Returns what is kept of an object for somebody who is no client.
+    pub(crate) fn peek(&self, key: &ObjectKey) -> Option<Ready> {
         let ready = self.small.get(key).or_else(|| self.files.get(key))?;
         if ready.expires.is_some_and(|expires| expires <= self.clock.moment()) {
             self.forget(key);

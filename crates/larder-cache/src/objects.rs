@@ -118,6 +118,7 @@ async fn wait(
     loop {
         let now = phase.borrow_and_update().clone();
         match now {
+            Phase::Done(Ok(ready)) if !ready.claim() => return Ok(Landed::Vanished),
             Phase::Done(Ok(ready)) => return Ok(Landed::Served(Box::new(served(key, &ready, private)))),
             Phase::Done(Err(Stop::NotStored)) => return Ok(Landed::NotStored),
             Phase::Done(Err(Stop::Vanished)) => return Ok(Landed::Vanished),

@@ -8,6 +8,7 @@
 //! All calls block but those that say otherwise; an asynchronous caller runs them on threads made for that. Time comes from the clock in
 //! [`StoreOptions`]. Several processes may share one data folder, of which one may serve.
 
+mod ahead;
 mod durable;
 mod error;
 mod fail;
@@ -35,6 +36,7 @@ use larder_module::request::ObjectKind;
 use larder_module::version::{ModuleVersion, Version};
 use tracing::warn;
 
+pub use ahead::Unused;
 pub use error::StoreError;
 pub use fail::{FailPoint, FailPointError, Step};
 pub use index::IndexState;

@@ -88,6 +88,8 @@ pub struct ObjectRow {
     pub first_seen: SystemTime,
     /// What the checksum database said.
     pub verified: Verification,
+    /// It was fetched ahead, and nobody has asked for it yet.
+    pub is_unused: bool,
 }
 
 /// A row's number, and which of the index files of this process it belongs to.

@@ -11,6 +11,7 @@ use larder_module::request::ObjectKind;
 use tracing::warn;
 
 use crate::Store;
+use crate::ahead::marks_of;
 use crate::error::StoreError;
 use crate::key::ObjectKey;
 use crate::object::{StoredObject, identity, open_regular};
@@ -69,14 +70,6 @@ fn new_cell(store: &Store, key: &ObjectKey) -> Result<PathBuf, StoreError> {
         }
     }
     Ok(inner.layout.quarantine.clone())
-}
-
-fn marks_of(key: &ObjectKey) -> Vec<String> {
-    match key.kind() {
-        ObjectKind::Info => Vec::new(),
-        ObjectKind::Mod => vec![key.unverified_name()],
-        ObjectKind::Zip => vec![key.unverified_name(), key.ziphash_name()],
-    }
 }
 
 /// The log and the index have the reason too, so a full disk may lose this copy.

@@ -329,3 +329,31 @@ fn a_staging_folder_removed_under_us_comes_back() {
     put(&store, &common::key("example.com/a", "v1.1.0", ObjectKind::Info), b"{}").unwrap();
     assert_eq!(other.opening().swept, 0);
 }
+
+#[test]
+fn what_nobody_asked_for_can_be_removed_until_somebody_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let keys = ["v1.0.0", "v1.1.0"].map(|version| key("example.com/A", version, ObjectKind::Mod));
+    for key in &keys {
+        put(&store, key, b"module example.com/A\n").unwrap();
+    }
+    assert!(!store.remove_unused(&keys[0]).unwrap(), "not marked");
+    store.mark_unused(&keys);
+    store.mark_used(&keys[1..]);
+    drop(store);
+
+    let store = open(folder.path());
+    let unused = store.unused();
+    assert_eq!(unused.iter().map(|unused| (&unused.key, unused.size)).collect::<Vec<_>>(), [(&keys[0], 21)]);
+    assert!(store.object(&keys[0]).unwrap().unwrap().row.unwrap().is_unused);
+    assert!(!store.object(&keys[1]).unwrap().unwrap().row.unwrap().is_unused);
+    assert!(store.remove_unused(&keys[0]).unwrap());
+    assert!(!store.remove_unused(&keys[1]).unwrap(), "somebody asked for it");
+    assert!(store.object(&keys[0]).unwrap().is_none() && store.unused().is_empty());
+    let list = std::fs::read_to_string(folder.path().join("modules/example.com/!a/@v/list")).unwrap();
+    assert_eq!(list, "v1.1.0\n");
+
+    put(&store, &keys[0], b"module example.com/A\n").unwrap();
+    assert!(store.unused().is_empty(), "a mark goes with its object");
+}

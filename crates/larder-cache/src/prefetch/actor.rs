@@ -29,6 +29,8 @@ use crate::{
 const IDLE: Duration = Duration::from_secs(60);
 /// How often idle clients are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
+/// At every so many of these occasions the store is looked through for what nobody has asked for.
+const LOOK_THROUGH: u64 = 360;
 /// How many notes and results are taken in before anything new begins.
 const BATCH: usize = 256;
 /// Of how many modules it is remembered that their names are no secret.
@@ -68,6 +70,7 @@ pub(crate) struct Actor {
     vouched: HashSet<ModulePath>,
     /// What could not be read: when a client asks for it after all, it is read then.
     unread: HashSet<ObjectKey>,
+    sweeps: u64,
 }
 
 impl Actor {
@@ -84,6 +87,7 @@ impl Actor {
             clients: HashMap::new(),
             vouched: HashSet::new(),
             unread: HashSet::new(),
+            sweeps: 0,
         }
     }
 
@@ -94,14 +98,18 @@ impl Actor {
         loop {
             let mut notes = Vec::new();
             let mut ends = Vec::new();
+            let mut tidy = None;
             tokio::select! {
                 count = self.notes.recv_many(&mut notes, BATCH) => if count == 0 { return },
                 _ = self.ends.recv_many(&mut ends, BATCH) => {}
-                _ = sweep.tick() => self.sweep(),
+                _ = sweep.tick() => tidy = Some(self.sweep()),
             }
             let Some(engine) = engine.upgrade() else { return };
             if engine.tasks.closing() {
                 return;
+            }
+            if let Some(look_through) = tidy {
+                engine.tidy_later(look_through);
             }
             let routes = engine.routes();
             for note in notes {
@@ -116,7 +124,8 @@ impl Actor {
         }
     }
 
-    fn sweep(&mut self) {
+    /// Forgets who is gone; reports whether the store should be looked through in any case.
+    fn sweep(&mut self) -> bool {
         let now = Instant::now();
         self.predictor.expire(now);
         self.clients.retain(|_, client| now.duration_since(client.seen) < IDLE);
@@ -125,6 +134,8 @@ impl Actor {
             self.vouched = HashSet::new();
             self.unread = HashSet::new();
         }
+        self.sweeps += 1;
+        self.sweeps % LOOK_THROUGH == 1
     }
 
     fn noted(&mut self, engine: &Arc<Engine>, routes: &Routes, note: &Note) {
@@ -233,7 +244,7 @@ impl Actor {
 
     /// Reports whether nothing need be fetched, because it is at hand or under way; then it is read, if that is wanted.
     fn find(&self, engine: &Arc<Engine>, key: &ObjectKey, facts: bool) -> bool {
-        let following = match engine.at_hand.find(key) {
+        let following = match engine.at_hand.peek(key) {
             Some(ready) => Following::There(ready),
             None => match engine.board.find(key) {
                 Some(flight) => Following::UnderWay(flight),

@@ -16,18 +16,23 @@ mod facts;
 mod predict;
 mod queue;
 mod seen;
+mod waste;
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+use std::time::Duration;
 
 use larder_module::{request::ObjectKind, version::ModuleVersion};
 use larder_upstream::{Routes, Trail};
 use tokio::sync::mpsc;
 
-pub(crate) use self::counts::Counts;
 use self::{actor::Actor, predict::SessionKey, seen::Seen};
+pub(crate) use self::{
+    counts::Counts,
+    waste::{Mark, Waste},
+};
 use crate::{Access, engine::Engine};
 
 /// How much may be fetched ahead.
@@ -39,11 +44,21 @@ pub struct PrefetchSettings {
     pub upstream_requests: usize,
     /// How many bytes of zips may be on their way.
     pub bytes: u64,
+    /// How many bytes may lie in the store that nobody has asked for.
+    pub unused_bytes: u64,
+    /// For how long.
+    pub unused_age: Duration,
 }
 
 impl Default for PrefetchSettings {
     fn default() -> Self {
-        Self { requests: 256, upstream_requests: 128, bytes: 256 << 20 }
+        Self {
+            requests: 256,
+            upstream_requests: 128,
+            bytes: 256 << 20,
+            unused_bytes: 2 << 30,
+            unused_age: waste::UNUSED_AGE,
+        }
     }
 }
 
@@ -66,7 +81,8 @@ pub(crate) struct Prefetcher {
     /// Some route has things fetched ahead.
     is_on: AtomicBool,
     seen: Seen,
-    pub(crate) counts: Counts,
+    counts: Counts,
+    pub(crate) waste: Waste,
 }
 
 impl Prefetcher {
@@ -76,7 +92,8 @@ impl Prefetcher {
         let (sender, receiver) = mpsc::channel(NOTES);
         let actor = is_possible.then(|| Actor::new(settings, receiver, counts.clone()));
         let notes = actor.is_some().then_some(sender);
-        (Self { notes, is_on: AtomicBool::new(false), seen: Seen::new(), counts }, actor)
+        let waste = Waste::new(settings, counts.clone());
+        (Self { notes, is_on: AtomicBool::new(false), seen: Seen::new(), counts, waste }, actor)
     }
 
     /// Begins nothing more.

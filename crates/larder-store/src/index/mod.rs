@@ -5,6 +5,7 @@
 //! written is said in the log, and a file that can't be used is set aside for a fresh one, also in the middle of the
 //! work.
 
+pub(crate) mod ahead;
 pub(crate) mod answers;
 pub(crate) mod journal;
 pub(crate) mod later;

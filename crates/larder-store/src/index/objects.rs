@@ -32,6 +32,7 @@ impl NewRow {
             source: self.source,
             first_seen: self.first_seen,
             verified: self.verified,
+            is_unused: false,
         }
     }
 }
@@ -83,15 +84,18 @@ pub(crate) fn get(
     let name = key.relative_path();
     let row = connection
         .prepare_cached(
-            "SELECT id, size, sha256, h1, source, first_seen, verified, seal FROM objects WHERE name = ?1",
+            "SELECT id, size, sha256, h1, source, first_seen, verified, seal,
+                EXISTS (SELECT 1 FROM ahead WHERE ahead.id = objects.id)
+             FROM objects WHERE name = ?1",
         )?
         .query_row([&name], |row| read(generation, &name, row))
         .optional()?;
     Ok(row.flatten())
 }
 
-/// Removes the row of an object.
+/// Removes the row of an object, and its mark.
 pub(crate) fn delete(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    super::ahead::clear(connection, name)?;
     let count = connection.prepare_cached("DELETE FROM objects WHERE name = ?1")?.execute([name])?;
     Ok(i64::try_from(count).unwrap_or(i64::MAX))
 }
@@ -134,6 +138,7 @@ fn read(generation: u64, name: &str, row: &Row<'_>) -> rusqlite::Result<Option<O
         source: row.get(4)?,
         first_seen: from_millis(row.get(5)?),
         verified,
+        is_unused: row.get(8)?,
     }))
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// One entry for each step of `user_version`.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE objects (
     -- Never used twice, because processes remember ids whose bytes they have compared.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -60,7 +61,15 @@ CREATE TABLE meta (
     name TEXT PRIMARY KEY,
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+CREATE TABLE ahead (
+    -- The object's. An id is never used twice, so a mark can't pass to another object.
+    id INTEGER PRIMARY KEY,
+    since INTEGER NOT NULL
+) STRICT;
+",
+];
 
 /// Why an index file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +121,7 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenFailure> {
         transaction.pragma_update(None, "user_version", known)?;
     }
     // Touches every table, so that a file of another kind, or half of one, shows here and not in the middle of a request.
-    for table in ["objects", "answers", "causes", "events", "meta"] {
+    for table in ["objects", "answers", "causes", "events", "meta", "ahead"] {
         transaction.query_row(
             &format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 1)"),
             (),

@@ -32,7 +32,7 @@ fn text(config: &Config) {
     );
     render::table(&rows);
     render::line("");
-    let mut rows = vec![["ROUTE", "CHAIN", "PRIVATE", "VERIFY", "ORIGIN"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["ROUTE", "CHAIN", "PRIVATE", "VERIFY", "PREFETCH", "ORIGIN"].map(str::to_owned).to_vec()];
     rows.extend(config.routes.iter().map(|route| {
         let private = if route.private { "yes" } else { "no" };
         vec![
@@ -40,6 +40,7 @@ fn text(config: &Config) {
             without_secrets(&route.chain),
             private.to_owned(),
             if route.private { "no, private".to_owned() } else { route.verify.clone() },
+            route.prefetch.clone(),
             route.origin.to_string(),
         ]
     }));
@@ -83,7 +84,7 @@ fn as_json(config: &Config) -> serde_json::Value {
         .map(|route| {
             json!({
                 "match": route.patterns, "chain": without_secrets(&route.chain), "private": route.private,
-                "verify": route.verify, "origin": route.origin.to_string(),
+                "verify": route.verify, "prefetch": route.prefetch, "origin": route.origin.to_string(),
             })
         })
         .collect();

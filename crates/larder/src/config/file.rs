@@ -20,6 +20,10 @@ pub(crate) struct FileLayer {
     pub(crate) repositories: Vec<RepositoryEntry>,
 }
 
+/// The keys of a `[[route]]`.
+const ROUTE_KEYS: [&str; 5] =
+    ["route.match", "route.chain", "route.private", "route.verify", "route.prefetch"];
+
 /// One `[[route]]`.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteEntry {
@@ -27,6 +31,7 @@ pub(crate) struct RouteEntry {
     pub(crate) chain: Option<String>,
     pub(crate) private: bool,
     pub(crate) verify: Option<String>,
+    pub(crate) prefetch: Option<String>,
     pub(crate) origin: Origin,
 }
 
@@ -141,12 +146,25 @@ impl Reader<'_> {
         self.wrong(at, key, format!("is not a setting{hint}"));
     }
 
+    /// Returns a value of a route if it is one of those that the setting may have which holds where a route says nothing.
+    fn as_in(&mut self, setting: &str, at: usize, key: &str, text: &str) -> Option<String> {
+        let kind = settings::find(setting).map_or(Kind::Text, |setting| setting.kind);
+        match settings::check(kind, text) {
+            Ok(()) => Some(text.to_owned()),
+            Err(what) => {
+                self.wrong(at, key, what);
+                None
+            }
+        }
+    }
+
     fn route(&mut self, item: &Spanned<DeValue<'_>>) {
         let at = item.span().start;
         let DeValue::Table(table) = item.get_ref() else {
             return self.wrong(at, "route", "is written as [[route]]".to_owned());
         };
-        let (mut patterns, mut chain, mut private, mut verify) = (Vec::new(), None, false, None);
+        let (mut patterns, mut chain, mut private) = (Vec::new(), None, false);
+        let (mut verify, mut prefetch) = (None, None);
         for (name, value) in table {
             let (at, key) = (name.span().start, format!("route.{}", name.get_ref()));
             match (key.as_str(), value.get_ref()) {
@@ -156,24 +174,21 @@ impl Reader<'_> {
                 },
                 ("route.chain", DeValue::String(text)) => chain = Some(text.to_string()),
                 ("route.private", DeValue::Boolean(on)) => private = *on,
-                ("route.verify", DeValue::String(text)) => {
-                    let kind = settings::find("verify").map_or(Kind::Text, |setting| setting.kind);
-                    match settings::check(kind, text) {
-                        Ok(()) => verify = Some(text.to_string()),
-                        Err(what) => self.wrong(at, &key, what),
-                    }
+                ("route.verify", DeValue::String(text)) => verify = self.as_in("verify", at, &key, text),
+                ("route.prefetch", DeValue::String(text)) => {
+                    prefetch = self.as_in("prefetch.mode", at, &key, text);
                 }
-                ("route.match" | "route.chain" | "route.private" | "route.verify", _) => {
+                (known, _) if ROUTE_KEYS.contains(&known) => {
                     self.wrong(at, &key, "has a value of the wrong type".to_owned());
                 }
-                _ => self.unknown(at, &key, &["route.match", "route.chain", "route.private", "route.verify"]),
+                _ => self.unknown(at, &key, &ROUTE_KEYS),
             }
         }
         if patterns.is_empty() {
             self.wrong(at, "route", "needs match = [\"pattern\", ...]".to_owned());
         }
         let origin = self.origin(at);
-        self.layer.routes.push(RouteEntry { patterns, chain, private, verify, origin });
+        self.layer.routes.push(RouteEntry { patterns, chain, private, verify, prefetch, origin });
     }
 
     fn repository(&mut self, item: &Spanned<DeValue<'_>>) {
@@ -358,13 +373,14 @@ mod tests {
     #[test]
     fn routes_and_credentials_are_read_in_order() {
         let text = "[[route]]\nmatch = [\"corp.example.com\"]\nchain = \"off\"\nprivate = true\n\
-                    [[route]]\nmatch = \"*\"\nverify = \"off\"\n\
+                    [[route]]\nmatch = \"*\"\nverify = \"off\"\nprefetch = \"mods\"\n\
                     [[credential]]\nurl = \"https://proxy.example.com\"\nuser = \"ci\"\npassword_env = \"CI_TOKEN\"\n";
         let (layer, wrong) = read(Path::new("larder.toml"), text);
         assert!(wrong.is_empty(), "{wrong:?}");
         assert_eq!(layer.routes.len(), 2);
         assert!(layer.routes[0].private);
         assert_eq!(layer.routes[1].verify.as_deref(), Some("off"));
+        assert_eq!(layer.routes[1].prefetch.as_deref(), Some("mods"));
         let secret = SecretSource::Environment("CI_TOKEN".to_owned());
         assert_eq!(layer.credentials[0].proof, Proof::Password { user: "ci".to_owned(), secret });
     }

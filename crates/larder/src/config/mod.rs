@@ -38,6 +38,7 @@ pub(crate) struct RouteSetting {
     pub(crate) chain: String,
     pub(crate) private: bool,
     pub(crate) verify: String,
+    pub(crate) prefetch: String,
     pub(crate) origin: Origin,
 }
 
@@ -225,6 +226,7 @@ impl Config {
         let listen = self.listen();
         let named: Vec<String> = file_routes.iter().flat_map(|route| route.patterns.clone()).collect();
         let default_verify = self.text("verify").to_owned();
+        let default_prefetch = self.text("prefetch.mode").to_owned();
         let default_chain = self.text("goproxy").to_owned();
         let no_proxy = go.or_private("GONOPROXY");
         let private = go.setting("GOPRIVATE");
@@ -243,6 +245,7 @@ impl Config {
                     chain: chain.to_owned(),
                     private: true,
                     verify: default_verify.clone(),
+                    prefetch: default_prefetch.clone(),
                     origin: setting.origin.clone(),
                 });
             }
@@ -255,12 +258,14 @@ impl Config {
                 chain,
                 private: route.private,
                 verify: route.verify.unwrap_or_else(|| default_verify.clone()),
+                prefetch: route.prefetch.unwrap_or_else(|| default_prefetch.clone()),
                 origin: route.origin,
             });
         }
         let origin = self.values.get("goproxy").map_or(Origin::Default, |value| value.origin.clone());
         let (patterns, chain, verify) = ("*".to_owned(), default_chain, default_verify);
-        self.routes.push(RouteSetting { patterns, chain, private: false, verify, origin });
+        let prefetch = default_prefetch;
+        self.routes.push(RouteSetting { patterns, chain, private: false, verify, prefetch, origin });
     }
 
     /// Finds values that are wrong only beside each other.

@@ -93,6 +93,17 @@ pub(crate) const SETTINGS: &[Setting] = &[
     row("tls.key", Kind::Path, "", "PEM file with the server's private key"),
     row("upstream.ca", Kind::List, "", "PEM files with further authorities to trust upstream"),
     row("upstream.connections", Kind::Count, "64", "requests in flight to one host at most"),
+    row(
+        "prefetch.mode",
+        Kind::Choice(&["full", "mods", "off"]),
+        "full",
+        "what is fetched before clients ask for it: all that can be told, go.mod files only, nothing",
+    ),
+    row("prefetch.requests", Kind::Count, "256", "such fetches in flight at most"),
+    row("prefetch.host", Kind::Count, "128", "such requests in flight to one host, besides those of clients"),
+    row("prefetch.bytes", Kind::Size, "256MiB", "zips on their way at most before another is begun for nobody yet"),
+    row("prefetch.unused", Kind::Size, "2GiB", "room in the store for what was fetched so and nobody asked for"),
+    row("prefetch.age", Kind::Duration, "7d", "how long such things are kept"),
     row("upstream.retries", Kind::Count, "2", "further tries inside one upstream for what is worth retrying"),
     row("answers.fresh", Kind::Duration, "60s", "how long lists and other answers are fresh, at most 1h"),
     row(

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use larder_cache::checksum::{ChecksumSettings, Gosumdb};
-use larder_cache::{EngineSettings, WallClock};
+use larder_cache::{EngineSettings, PrefetchSettings, WallClock};
 use larder_module::goproxy::ProxyList;
 use larder_module::pattern::Patterns;
 use larder_server::{BasePath, IpPrefixes, Limits as ServerLimits, ServerSettings, TlsFiles};
@@ -46,6 +46,7 @@ pub(crate) fn upstreams(config: &Config, environment: &Environment) -> Result<Up
         u32::try_from(config.count("upstream.retries")).unwrap_or(u32::MAX).saturating_add(1);
     settings.retries.longest_retry_after = config.duration("limits.retry_after");
     settings.concurrency.in_flight = config.count("upstream.connections").max(1);
+    settings.concurrency.ahead = config.count("prefetch.host").max(1);
     settings.forward_proxy = forward_proxy(environment);
     settings.credentials = Credentials::new();
     if config.go_setting("GOAUTH") != "off" {
@@ -81,6 +82,11 @@ fn route(setting: &RouteSetting, upstreams: &Upstreams, problems: &mut Vec<Probl
         "off" => VerifyMode::Off,
         _ => VerifyMode::Required,
     };
+    let prefetch = match setting.prefetch.as_str() {
+        "off" => Prefetch::Off,
+        "mods" => Prefetch::Mods,
+        _ => Prefetch::Full,
+    };
     let patterns = Patterns::parse(&setting.patterns);
     Some(Route {
         name: setting.patterns.clone(),
@@ -88,7 +94,7 @@ fn route(setting: &RouteSetting, upstreams: &Upstreams, problems: &mut Vec<Probl
         chain,
         private: setting.private,
         verify,
-        prefetch: Prefetch::default(),
+        prefetch,
     })
 }
 
@@ -121,6 +127,13 @@ pub(crate) fn engine(config: &Config, descriptors: u64) -> EngineSettings {
     settings.status_budget = config.duration("limits.client_wait");
     settings.memory_bytes = config.size("memory");
     settings.fetches = config.count("limits.fetches").max(1);
+    settings.prefetch = PrefetchSettings {
+        requests: config.count("prefetch.requests"),
+        upstream_requests: config.count("prefetch.host"),
+        bytes: config.size("prefetch.bytes"),
+        unused_bytes: config.size("prefetch.unused"),
+        unused_age: config.duration("prefetch.age"),
+    };
     // Connections, upstream sockets and the index take the rest.
     let share = usize::try_from(descriptors / OPEN_FILES_SHARE).unwrap_or(usize::MAX);
     settings.open_files = settings.open_files.min(share.max(16));
