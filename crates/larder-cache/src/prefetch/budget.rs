@@ -92,7 +92,12 @@ mod tests {
 
     #[test]
     fn requests_are_limited_in_all_and_at_each_upstream_and_zips_by_their_bytes() {
-        let mut budget = Budget::new(PrefetchSettings { requests: 3, upstream_requests: 2, bytes: 1 << 20 });
+        let mut budget = Budget::new(PrefetchSettings {
+            requests: 3,
+            upstream_requests: 2,
+            bytes: 1 << 20,
+            ..PrefetchSettings::default()
+        });
         let of = ModuleVersion::parse("example.com/a", "v1.0.0").expect("a module version");
         let (flight, _landing) = Board::default().join_ahead(&ObjectKey::new(of, ObjectKind::Zip));
         let first = budget.take("a".into(), Some(Arc::clone(&flight)));

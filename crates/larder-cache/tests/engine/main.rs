@@ -3,6 +3,7 @@
 mod absence;
 mod ahead;
 mod ahead_manners;
+mod ahead_unused;
 mod answers;
 mod at_once;
 mod common;

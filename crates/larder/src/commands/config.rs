@@ -32,7 +32,8 @@ fn text(config: &Config) {
     );
     render::table(&rows);
     render::line("");
-    let mut rows = vec![["ROUTE", "CHAIN", "PRIVATE", "VERIFY", "PREFETCH", "ORIGIN"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["ROUTE", "CHAIN", "PRIVATE", "VERIFY", "PREFETCH", "ORIGIN"].map(str::to_owned).to_vec()];
     rows.extend(config.routes.iter().map(|route| {
         let private = if route.private { "yes" } else { "no" };
         vec![
