@@ -57,12 +57,20 @@ async fn a_hit_leads_to_the_rest_as_well() {
 
 #[tokio::test]
 async fn zips_follow_once_the_client_has_begun_with_them() {
-    let upstream = graph().await;
+    let named = |module| ModuleBuilder::new(module, V).go_line("1.22");
+    let upstream = FakeUpstream::new()
+        .with(&named(A).require(B, V).require(C, V))
+        .with(&named(B).require(C, V))
+        .with(&named(C))
+        .start()
+        .await;
     let world = ahead(&upstream, Prefetch::Full);
     for module in [A, B, C] {
         world.get_as(module, V, Mod, &on_connection(1)).await.expect("served");
     }
-    world.get_as(A, V, Info, &on_connection(1)).await.expect("served");
+    for module in [A, B, C] {
+        world.get_as(module, V, Info, &on_connection(1)).await.expect("served");
+    }
     world.get_as(A, V, Zip, &on_connection(1)).await.expect("served");
     world.until("C's zip is stored", |world| world.stored(B, V, Zip) && world.stored(C, V, Zip)).await;
     for module in [A, B, C] {
