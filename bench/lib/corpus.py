@@ -57,8 +57,8 @@ def unescape(text):
 def derive(world, tree):
     """Makes a project that requires the newest version of every module of which there is a zip.
 
-    Its go line is 1.16, so that the go command reads the whole graph; versions that the graph raises above what is there
-    show as an error of go mod download, and then a project has to be given.
+    The first download writes its go.sum. Where the graph asks for a newer version than there is a zip of, the go command says
+    so, and then the project has to be given.
     """
     newest = {}
     for zipped in sorted(tree.rglob("*.zip"), key=lambda path: version_key(path.stem)):

@@ -75,3 +75,14 @@ def figure(value):
 
 def read(path):
     return json.loads(path.read_text())["rows"]
+
+
+def markdown(rows):
+    """The table of docs/benchmarks.md."""
+    lines = ["| row | what | median | rounds | bar |", "|---|---|---|---|---|"]
+    for name, row in rows.items():
+        unit = f" {row['unit']}" if row["unit"] not in ("", "x") else ""
+        spread = f"{figure(row['low'])} .. {figure(row['high'])}, {row['rounds']} rounds" if row["rounds"] > 1 else "1 round"
+        bar = row.get("bar", "") + ("" if row.get("met", True) else " (missed)")
+        lines.append(f"| `{name}` | {row['what']} | {figure(row['median'])}{unit} | {spread} | {bar} |")
+    return "\n".join(lines)
