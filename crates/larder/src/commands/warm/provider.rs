@@ -182,6 +182,11 @@ async fn received(served: Served, is_zip: bool) -> Result<Got, Missing> {
     }
 }
 
+/// The cause was kept: asking again tells it, or fetches anew.
+fn broken_off(aborted: &Aborted) -> Missing {
+    Missing { pause: Some(Duration::ZERO), ..Missing::plain("broken-off", aborted.to_string()) }
+}
+
 async fn ask(
     upstream: &Upstream,
     of: &ModuleVersion,
