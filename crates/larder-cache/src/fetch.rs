@@ -67,7 +67,7 @@ impl Engine {
     pub(crate) async fn fly(self: Arc<Self>, key: ObjectKey, mut landing: Landing, trail: Trail) {
         let routes = self.routes();
         let route = on_behalf_of(routes.route(key.of().module().as_str()), &trail);
-        let route = &Route { chain: route.chain.as_soon_as(landing.flight().urgency()), ..route };
+        let route = &Route { chain: route.chain.wanted_so_soon(landing.flight().urgency()), ..route };
         loop {
             let may_fetch = landing.flight().may_fetch();
             match self.look(route, &key, may_fetch).await {
@@ -97,25 +97,26 @@ impl Engine {
                 Ok(fetched) => return self.land(key, landing, fetched).await,
                 Err(failure) => failure,
             };
-            if is_guess && !failure.reason.is_answer() && landing.flight().shown().is_none() {
+            if is_guess && !failure.reason.is_answer() {
                 // It had less room, time and patience than a client's fetch has, so the client that has come meanwhile gets its own.
-                match landing.give_up_unless_urgent() {
-                    Some(wanted) => landing = wanted,
-                    None => return,
-                }
-                continue;
-            }
-            {
-                // Off the board before anybody's body breaks: who comes back at once must not join what just failed.
-                let shown = landing.flight().shown();
-                let result = self.after_failure(route, &key, failure, shown.is_some()).await;
-                landing.end(result.map_err(|failure| Stop::Failed(Arc::new(failure))));
-                if let Some(growing) = shown {
-                    growing.abort();
-                    self.metrics.event(Event::Aborted);
+                let Some(wanted) = landing.give_up_unless_urgent() else { return };
+                landing = wanted;
+                if landing.flight().shown().is_none() {
+                    continue;
                 }
             }
-            return;
+            return self.failed(route, &key, landing, failure).await;
+        }
+    }
+
+    async fn failed(self: &Arc<Self>, route: &Route, key: &ObjectKey, landing: Landing, failure: Failure) {
+        // Off the board before anybody's body breaks: who comes back at once must not join what just failed.
+        let shown = landing.flight().shown();
+        let result = self.after_failure(route, key, failure, shown.is_some()).await;
+        landing.end(result.map_err(|failure| Stop::Failed(Arc::new(failure))));
+        if let Some(growing) = shown {
+            growing.abort();
+            self.metrics.event(Event::Aborted);
         }
     }
 

@@ -66,7 +66,7 @@ impl Chain {
 
     /// Returns this chain for something that is wanted so soon.
     #[must_use]
-    pub fn as_soon_as(&self, urgency: &Urgency) -> Self {
+    pub fn wanted_so_soon(&self, urgency: &Urgency) -> Self {
         Self { urgency: urgency.clone(), ..self.clone() }
     }
 
@@ -76,7 +76,7 @@ impl Chain {
     }
 
     fn errand_to(&self, upstream: &Upstream) -> Upstream {
-        upstream.clone().on_behalf_of(&self.trail).as_soon_as(&self.urgency)
+        upstream.clone().on_behalf_of(&self.trail).wanted_so_soon(&self.urgency)
     }
 
     /// Asks one upstream after the other until one succeeds or the rules end the walk.

@@ -22,6 +22,10 @@ pub(crate) struct Gates {
 /// More hosts than this are not remembered: redirects could name ever new ones.
 const MOST_GATES: usize = 4096;
 
+/// Where HTTP/2 may be spoken, all requests share one connection, and servers allow a hundred or so at a time on one. Beyond that a
+/// client's request would wait behind those that nobody waits for.
+const STREAMS_AHEAD: usize = 64;
+
 impl Gates {
     pub(crate) fn new(settings: Concurrency) -> Self {
         Self { settings, gates: Mutex::default() }
@@ -36,9 +40,13 @@ impl Gates {
         if gates.len() >= MOST_GATES {
             gates.retain(|_, gate| Arc::strong_count(gate) > 1);
         }
+        let ahead = match origin.scheme() {
+            "https" => self.settings.ahead.min(STREAMS_AHEAD),
+            _ => self.settings.ahead,
+        };
         let gate = Arc::new(Gate {
             settings: self.settings,
-            turns: Turns::new(self.settings.in_flight, self.settings.ahead),
+            turns: Turns::new(self.settings.in_flight, ahead),
             waiting: AtomicUsize::new(0),
         });
         gates.insert(origin.clone(), Arc::clone(&gate));

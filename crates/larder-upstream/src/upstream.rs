@@ -180,7 +180,7 @@ impl Upstream {
 
     /// Returns this upstream for something that is wanted so soon.
     #[must_use]
-    pub(crate) fn as_soon_as(mut self, urgency: &Urgency) -> Self {
+    pub(crate) fn wanted_so_soon(mut self, urgency: &Urgency) -> Self {
         self.errand.urgency = urgency.clone();
         self
     }

@@ -135,7 +135,7 @@ impl Sources {
         let askable =
             |upstream: &Upstream| matches!(upstream.kind(), UpstreamKind::Http | UpstreamKind::File);
         // A look-up is shared by all who want it, clients too, so it is no mere guess to the upstream.
-        let chain = chain.as_soon_as(&Urgency::now());
+        let chain = chain.wanted_so_soon(&Urgency::now());
         let proxies = chain.upstreams().take_while(askable).filter(|_| self.ask_proxies);
         let journal = self.journal.as_ref();
         let proxies = proxies.map(|upstream| Source::new(upstream, &self.prefix, self.limit, journal));

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::common::{Setup, World, old, on_connection};
+use larder_cache::Reason;
 use larder_module::request::ObjectKind::{Info, Mod, Zip};
-use larder_testkit::{FakeUpstream, Fault, ModuleBuilder, RunningUpstream};
+use larder_testkit::{FakeUpstream, Fault, ModuleBuilder, RunningUpstream, sumdb::FakeSumdb};
 use larder_upstream::{Concurrency, Prefetch};
 
 const V: &str = "v1.0.0";
@@ -137,4 +138,58 @@ async fn an_upstream_that_wants_fewer_requests_gets_none_ahead() {
         })
         .await;
     assert_eq!(upstream.requests(&mod_path("example.com/c")), 0);
+}
+
+#[tokio::test]
+async fn a_guess_whose_body_breaks_off_leaves_no_trace() {
+    let upstream = two().await;
+    upstream.set_fault_on(&mod_path(B), Fault::TruncatedLength, Some(1));
+    let world = full(&upstream).start();
+    world.get_as(A, V, Mod, &on_connection(1)).await.expect("served");
+    wish_failed(&world).await;
+    assert!(!world.stored(B, V, Mod));
+    assert!(!world.engine.render_metrics().contains("event=\"aborted\""), "nobody's body broke");
+    assert!(world.get_as(B, V, Mod, &on_connection(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn absence_that_a_guess_met_is_true_for_clients_as_well() {
+    let upstream = two().await;
+    upstream.remove(B, V);
+    let world = full(&upstream).start();
+    world.get_as(A, V, Mod, &on_connection(1)).await.expect("served");
+    wish_failed(&world).await;
+    let failure = world.get_as(B, V, Mod, &on_connection(1)).await.expect_err("absent");
+    assert_eq!(failure.reason, Reason::Absent);
+    assert_eq!(upstream.requests(&mod_path(B)), 1, "it was said a moment ago");
+}
+
+#[tokio::test]
+async fn repositories_are_asked_for_nothing_that_nobody_waits_for() {
+    let upstream = FakeUpstream::new().with(&old(A).require(B, V)).start().await;
+    let world =
+        Setup { prefetch: Prefetch::Full, ..Setup::chain(format!("{},direct", upstream.url())) }.start();
+    world.get_as(A, V, Mod, &on_connection(1)).await.expect("served");
+    wish_failed(&world).await;
+    // It was absent at the proxy only: that is no absence of the whole chain, and nothing of it is remembered.
+    world.get_as(B, V, Mod, &on_connection(1)).await.expect_err("there is no repository either");
+    assert_eq!(upstream.requests(&mod_path(B)), 2);
+}
+
+#[tokio::test]
+async fn what_is_fetched_ahead_is_verified_like_everything_else() {
+    let sumdb = FakeSumdb::new("sum.example.com", 1);
+    let upstream = FakeUpstream::new().with(&old(A).require(B, V)).sumdb(&sumdb).start().await;
+    upstream.add(&ModuleBuilder::new(B, V));
+    for module in [A, B] {
+        let built = upstream.built(module, V).expect("built");
+        sumdb.record(module, V, &built.h1, &built.mod_h1);
+    }
+    upstream.set_fault_on(&mod_path(B), Fault::FlippedByte, None);
+    let world = full(&upstream).verified_by(&sumdb, upstream.url()).start();
+    world.get_as(A, V, Mod, &on_connection(1)).await.expect("served");
+    wish_failed(&world).await;
+    assert!(!world.stored(B, V, Mod));
+    let failure = world.get_as(B, V, Mod, &on_connection(1)).await.expect_err("refused");
+    assert_eq!(failure.reason, Reason::ChecksumMismatch);
 }

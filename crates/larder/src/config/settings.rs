@@ -100,7 +100,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "what is fetched before clients ask for it: all that can be told, go.mod files only, nothing",
     ),
     row("prefetch.requests", Kind::Count, "256", "such fetches in flight at most"),
-    row("prefetch.host", Kind::Count, "128", "such requests in flight to one host, besides those of clients"),
+    row(
+        "prefetch.host",
+        Kind::Count,
+        "128",
+        "such requests in flight to one host, besides those of clients; over https 64 at most",
+    ),
     row(
         "prefetch.bytes",
         Kind::Size,
