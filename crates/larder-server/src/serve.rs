@@ -4,8 +4,9 @@
 //! at a time as long as it is beyond doubt where each head ends, so that the connection comes back; else for good.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
@@ -15,7 +16,6 @@ use hyper::body::Incoming;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::{Backend, Door};
@@ -57,37 +57,20 @@ impl<B: Backend> Context<B> {
 
     /// Answers a request that hyper has read.
     ///
-    /// What has to be waited for is waited for on the engine's runtime. Nobody waits any more once the client is gone.
+    /// The answer is waited for here, but whatever it starts (fetches, reads of the disk, timers) belongs to the engine's runtime.
     pub(crate) async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<ReplyBody>, Infallible> {
-        let engine = self.engine.clone();
-        let state = self.open.state();
-        let in_flight = state.begin_request(request.version() >= Version::HTTP_2);
-        let answer = async move {
-            let shared = &self.shared;
-            let door = Door { peer: self.peer, encrypted: shared.tls.is_some(), local: &shared.local };
-            shared.app.answer(request, door, Some((self.open.state(), in_flight))).await
-        };
-        let mut running = Running(engine.spawn(answer));
-        match Pin::new(&mut running.0).await {
-            Ok(reply) => Ok(reply),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is stopping: there is nobody left to answer.
-                Err(_) => std::future::pending().await,
-            },
-        }
-    }
-}
-
-/// A task that ends with whoever waits for it.
-struct Running<T>(JoinHandle<T>);
-
-impl<T> Drop for Running<T> {
-    fn drop(&mut self) {
-        self.0.abort();
+        let in_flight = self.open.state().begin_request(request.version() >= Version::HTTP_2);
+        let door = Door { peer: self.peer, encrypted: self.shared.tls.is_some(), local: &self.shared.local };
+        let answer = self.shared.app.answer(request, door, Some((self.open.state(), in_flight)));
+        let mut answer = pin!(answer);
+        let reply = poll_fn(|task| {
+            let _entered = self.engine.enter();
+            answer.as_mut().poll(task)
+        });
+        Ok(reply.await)
     }
 }
 
@@ -97,7 +80,7 @@ pub(crate) async fn serve<B: Backend>(context: Context<B>, stream: TcpStream) {
     let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
     let context = Arc::new(context);
     let mut life = pin!(live(&context, stream));
-    std::future::poll_fn(|task| {
+    poll_fn(|task| {
         let state = context.open.state();
         match state.order(task.waker()) {
             Order::GoOn => {}

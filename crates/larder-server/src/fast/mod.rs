@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::desk::{DESK, Dates, Desk};
 use self::head::{Head, Reading};
-use self::send::Large;
+use self::send::{Large, Unsent};
 use crate::access_log::{Line, RequestLog};
 use crate::app::{AtOnce, AtOnceBody, Backend};
 use crate::io::MarkedIo;
@@ -67,6 +67,7 @@ pub(crate) struct Fast {
     has_flushed: bool,
     /// What comes when they have left.
     step: Option<Step>,
+    unsent: Unsent,
 }
 
 impl Fast {
@@ -75,9 +76,14 @@ impl Fast {
         loop {
             let step = std::future::poll_fn(|task| self.poll_step(io, context, task)).await;
             match step {
-                Step::Next(next) => return next,
+                Step::Next(next) => {
+                    if let Some(socket) = io.socket() {
+                        self.unsent.reset(socket);
+                    }
+                    return next;
+                }
                 Step::Large(large) => {
-                    if let Err(error) = large.send(io, context).await {
+                    if let Err(error) = large.send(io, context, &mut self.unsent).await {
                         tracing::trace!(peer = %context.peer, %error, "connection ended early");
                         return Next::Broken;
                     }

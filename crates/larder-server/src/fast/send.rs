@@ -6,6 +6,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags};
@@ -19,12 +20,42 @@ use crate::connection::{Connection, InFlight};
 use crate::io::MarkedIo;
 use crate::pieces::{FilePieces, lies_in_memory};
 use crate::serve::Context;
+use crate::server::UNSENT;
 
 /// How much of a file goes to one socket before others have their turn.
 const TURN: u64 = 1 << 20;
 /// How far ahead the kernel is asked whether it has a file in memory, and in which steps.
-const AHEAD: u64 = 1 << 20;
-const STEP: u64 = 128 << 10;
+const AHEAD: u64 = 2 << 20;
+const STEP: u64 = 256 << 10;
+/// A client that makes room within this time gets more bytes at once, up to so many: each time costs a wake-up. One that does not gets
+/// few, so that the sweep sees whether it reads at all.
+const SOON: Duration = Duration::from_millis(50);
+const MOST_UNSENT: u32 = 2 << 20;
+
+/// How many unsent bytes the kernel holds for a client.
+#[derive(Clone, Copy)]
+pub(super) struct Unsent(u32);
+
+impl Default for Unsent {
+    fn default() -> Self {
+        Self(UNSENT)
+    }
+}
+
+impl Unsent {
+    /// Goes back to the number that all connections begin with.
+    pub(super) fn reset(&mut self, socket: &TcpStream) {
+        self.set(socket, UNSENT);
+    }
+
+    fn set(&mut self, socket: &TcpStream, bytes: u32) {
+        if self.0 != bytes {
+            self.0 = bytes;
+            // What it was is not wrong either.
+            let _ = socket2::SockRef::from(socket).set_tcp_notsent_lowat(bytes);
+        }
+    }
+}
 
 /// A large answer on its way.
 pub(super) struct Large {
@@ -46,6 +77,7 @@ impl Large {
         mut self: Box<Self>,
         io: &mut MarkedIo,
         context: &Arc<Context<B>>,
+        unsent: &mut Unsent,
     ) -> io::Result<()> {
         self.in_flight.set_readers_turn(true);
         let head = std::mem::take(&mut self.head);
@@ -57,7 +89,7 @@ impl Large {
             (AtOnceBody::File { file, len }, Some(socket)) => {
                 let (file, len) = (Arc::clone(file), *len);
                 send_more(socket, &head, context.open.state()).await?;
-                self.send_file(socket, &file, len, context.open.state()).await?;
+                self.send_file(socket, &file, len, context.open.state(), unsent).await?;
             }
             (AtOnceBody::File { file, len }, None) => {
                 let pieces = FilePieces::new(Arc::clone(file), 0, *len, &context.shared.app.budget);
@@ -111,6 +143,7 @@ impl Large {
         file: &Arc<File>,
         len: u64,
         state: &Connection,
+        unsent: &mut Unsent,
     ) -> io::Result<()> {
         let (mut at, mut at_hand, mut turn) = (0, 0, TURN);
         while at < len {
@@ -134,7 +167,10 @@ impl Large {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     state.note_write_blocked();
+                    let blocked = Instant::now();
                     socket.writable().await?;
+                    let next = if blocked.elapsed() < SOON { MOST_UNSENT.min(unsent.0 * 2) } else { UNSENT };
+                    unsent.set(socket, next);
                     turn = TURN;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
