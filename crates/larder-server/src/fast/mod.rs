@@ -119,13 +119,16 @@ impl Fast {
                 }
                 if self.has_news {
                     self.answer_rest(context, desk);
-                } else if context.is_draining() {
-                    return Poll::Ready(Step::Next(Next::Close));
                 } else {
                     let mut input = ReadBuf::new(&mut desk.input);
-                    let end = match ready!(Pin::new(&mut *io).poll_read(task, &mut input)) {
-                        Ok(()) => input.filled().len(),
-                        Err(_) => return Poll::Ready(Step::Next(Next::Broken)),
+                    let end = match Pin::new(&mut *io).poll_read(task, &mut input) {
+                        Poll::Ready(Ok(())) => input.filled().len(),
+                        Poll::Ready(Err(_)) => return Poll::Ready(Step::Next(Next::Broken)),
+                        // What had arrived by now is still answered.
+                        Poll::Pending if context.is_draining() => {
+                            return Poll::Ready(Step::Next(Next::Close));
+                        }
+                        Poll::Pending => return Poll::Pending,
                     };
                     if end == 0 {
                         // Half a head is for hyper to complain about.
@@ -252,7 +255,8 @@ struct Found {
 }
 
 fn find<B: Backend>(context: &Context<B>, head: &Head<'_>) -> Option<Found> {
-    if !head.is_plain {
+    // The last answer of a connection says that it is.
+    if !head.is_plain || context.is_draining() {
         return None;
     }
     let app = &context.shared.app;
