@@ -67,7 +67,7 @@ def many_downloads(world, projects, proxy):
 def throughput(world, server, path, connections=64, seconds=2):
     """Requests a second, as fast as answers come, and their number: wrk's when it is there, which costs the machine less."""
     if shutil.which("wrk") and seconds >= 1:
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", server.url + path]
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", server.url + path]
         out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         if "Non-2xx" in out or "Socket errors" in out:
             raise RuntimeError(f"{path}: {out}")

@@ -32,6 +32,7 @@ class Table:
         self.options = options
         self.rows = {}
         self.skipped = {}
+        self.failed = {}
 
     def note(self, name, what, values, unit="x", bar=None, **details):
         """Keeps and prints the median of one value a round; details are kept beside it."""
@@ -52,9 +53,16 @@ class Table:
         self.skipped[name] = why
         print(f"skip {name:24} {why}", flush=True)
 
+    def fail(self, name, why):
+        """A row broke off; the others are measured all the same."""
+        self.failed[name] = why
+        print(f"FAIL {name:24} {why}", flush=True)
+
     def finish(self):
         missed = [name for name, row in self.rows.items() if row.get("met") is False]
         print(f"{len(self.rows)} figures, {len(missed)} bars missed{': ' if missed else ''}{', '.join(missed)}", flush=True)
+        if self.failed:
+            print(f"{len(self.failed)} rows broke off: {', '.join(self.failed)}", flush=True)
 
     def write(self, path):
         machine = {"cores": os.cpu_count(), "system": platform.release(), "machine": platform.machine()}
@@ -64,7 +72,7 @@ class Table:
                 machine[name] = (done.stdout or done.stderr).strip()
             except OSError:
                 pass
-        path.write_text(json.dumps({"machine": machine, "rows": self.rows, "skipped": self.skipped}, indent=1) + "\n")
+        path.write_text(json.dumps({"machine": machine, "rows": self.rows, "skipped": self.skipped, "failed": self.failed}, indent=1) + "\n")
 
 
 def figure(value):

@@ -1,6 +1,6 @@
 """Many at once: recorded clients, real clients, idle ones, and one that must not notice any of them."""
 import shutil
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from . import clients, servers
 from .results import at_most
@@ -112,10 +112,10 @@ def storm(bench, table):
         for path in own:
             server.get(path)
         quiet.append(p99(world, server, own, rate, seconds, 16))
-        played = threading.Thread(target=clients.replay, args=(world, server, files))
-        played.start()
-        disturbed.append(p99(world, server, own, rate, seconds, 16))
-        played.join()
+        with ThreadPoolExecutor(1) as beside:
+            played = beside.submit(clients.replay, world, server, files)
+            disturbed.append(p99(world, server, own, rate, seconds, 16))
+            played.result()
 
     for _ in range(1 if quick else world.rounds(7)):
         upstream.reset(50)

@@ -20,6 +20,7 @@ def warm(server, paths):
 def race(bench, first, second, path, rounds, seconds, connections=64):
     """Requests a second and processor time a request of both, in rounds that take turns."""
     world, found = bench.world, []
+    connections = 8 if world.options.quick else connections
     for number in range(rounds):
         pair = [("nginx", first), ("larder", second)]
         one = {}

@@ -118,9 +118,12 @@ class World:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def stop_all(self):
         for process in list(self.processes):
             process.stop()
+
+    def __exit__(self, *_):
+        self.stop_all()
         shutil.rmtree(self.work, ignore_errors=True)
 
     def count(self):
