@@ -9,8 +9,9 @@ use larder_module::request::ObjectKind;
 
 use super::{
     Why, common,
+    credit::{Draft, rank},
     graph::{Graph, NodeId},
-    session::{Draft, Session, rank},
+    session::Session,
 };
 
 /// Which packages of a module are built.
@@ -36,6 +37,10 @@ pub(super) struct Lazy {
 impl Lazy {
     pub(super) fn is_idle(&self) -> bool {
         self.used.is_empty()
+    }
+
+    pub(super) fn modules(&self) -> usize {
+        self.used.len()
     }
 
     pub(super) fn uses(&self, id: NodeId) -> bool {

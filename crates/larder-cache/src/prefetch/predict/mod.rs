@@ -16,6 +16,7 @@
 //! of the credit that each kind of wish has.
 
 mod common;
+mod credit;
 mod facts;
 mod graph;
 mod lazy;
@@ -42,6 +43,8 @@ use session::Session;
 const IDLE: Duration = Duration::from_secs(60);
 /// The most sessions at a time; beyond, the one that has been idle longest ends.
 const MAX_SESSIONS: usize = 256;
+/// After so many repeats a connection is another client's.
+const REPEATS: usize = 2;
 /// What may be kept of go.mod files and zips (see [`Graph::weight`]); beyond, everything is forgotten, which costs predictions only.
 const MAX_WEIGHT: usize = 1_500_000;
 
@@ -92,12 +95,20 @@ pub(crate) struct Wish {
     pub(crate) sessions: Vec<SessionKey>,
 }
 
+/// Where a connection belongs to.
+#[derive(Debug)]
+struct Place {
+    session: u64,
+    /// How many files it asked for that its session had asked for over another connection.
+    repeats: usize,
+}
+
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(crate) struct Predictor {
     graph: Graph,
     sessions: HashMap<u64, Session>,
-    connections: HashMap<SessionKey, u64>,
+    connections: HashMap<SessionKey, Place>,
     next: u64,
     order: u64,
     /// Sessions with new wishes.
@@ -198,50 +209,63 @@ impl Predictor {
     }
 
     fn forget_connections(&mut self) {
-        self.connections.retain(|_, number| self.sessions.contains_key(number));
+        self.connections.retain(|_, place| self.sessions.contains_key(&place.session));
     }
 
     /// Finds the session that a request belongs to.
     ///
     /// Clients open connections as they please, so a session gathers those whose requests it foresaw. The same address is not enough:
     /// behind one address many projects are built. A young session joins an older one as soon as that one knew better what it would ask.
+    /// But no client asks for one file twice: those that seem to are two, at work on the same project.
     fn session(&mut self, key: SessionKey, id: graph::NodeId, kind: ObjectKind, now: Instant) -> u64 {
-        let own = self.connections.get(&key).copied();
-        if let Some(number) = own
-            && let Some(session) = self.sessions.get(&number)
-            && (!session.is_young() || session.foresees(&self.graph, id, kind))
-        {
-            return number;
+        let Some(place) = self.connections.get_mut(&key) else {
+            return self.join(key, None, id, kind).unwrap_or_else(|| self.begin(key, now));
+        };
+        let own = place.session;
+        let Some(session) = self.sessions.get(&own) else { return self.begin(key, now) };
+        if session.was_asked_elsewhere(key, id, kind) {
+            place.repeats += 1;
+            return if place.repeats < REPEATS { own } else { self.begin(key, now) };
         }
-        if let Some(number) = self.one_who_foresees(key, own, id, kind) {
-            self.connections.insert(key, number);
-            if let Some(young) = own.and_then(|own| self.sessions.remove(&own))
-                && let Some(session) = self.sessions.get_mut(&number)
-            {
-                session.take_over(&self.graph, young);
-                for place in self.connections.values_mut().filter(|place| Some(**place) == own) {
-                    *place = number;
-                }
-            }
-            return number;
+        if !session.is_young() || session.foresees(&self.graph, id, kind) {
+            return own;
         }
-        own.unwrap_or_else(|| self.begin(key, now))
+        self.join(key, Some(own), id, kind).unwrap_or(own)
     }
 
-    fn one_who_foresees(
-        &self,
+    /// Finds another session that foresaw a request, for the connection or all of its session so far.
+    fn join(
+        &mut self,
         key: SessionKey,
         own: Option<u64>,
         id: graph::NodeId,
         kind: ObjectKind,
     ) -> Option<u64> {
+        let mine = own.and_then(|own| self.sessions.get(&own));
         let others = self.sessions.iter().filter(|(number, session)| {
             Some(**number) != own
                 && session.key().client == key.client
                 && session.key().private_ok == key.private_ok
                 && session.foresees(&self.graph, id, kind)
+                && mine.is_none_or(|mine| !session.overlaps(mine))
         });
-        others.max_by_key(|(_, session)| session.last()).map(|(number, _)| *number)
+        let far = |session: &Session| session.key().connection.abs_diff(key.connection);
+        let mut others: Vec<_> = others.map(|(number, session)| (far(session), *number)).collect();
+        others.sort_unstable();
+        // Of several it might be any; what they ask for next tells them apart, unless they do the very same in step.
+        let is_clear = others.len() == 1 || mine.is_some_and(Session::has_waited);
+        let number = others.first().filter(|_| is_clear)?.1;
+        self.connections.insert(key, Place { session: number, repeats: 0 });
+        if let Some(own) = own
+            && let Some(young) = self.sessions.remove(&own)
+            && let Some(session) = self.sessions.get_mut(&number)
+        {
+            session.take_over(&self.graph, young);
+            for place in self.connections.values_mut().filter(|place| place.session == own) {
+                place.session = number;
+            }
+        }
+        Some(number)
     }
 
     fn begin(&mut self, key: SessionKey, now: Instant) -> u64 {
@@ -254,7 +278,7 @@ impl Predictor {
         }
         self.next += 1;
         self.sessions.insert(self.next, Session::new(key, now));
-        self.connections.insert(key, self.next);
+        self.connections.insert(key, Place { session: self.next, repeats: 0 });
         self.next
     }
 }

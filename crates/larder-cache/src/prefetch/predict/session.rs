@@ -10,6 +10,7 @@ use larder_module::request::ObjectKind;
 
 use super::{
     SessionKey, Why,
+    credit::{Credit, Draft, rank},
     graph::{Graph, NodeId, PathId, Requires},
     lazy::Lazy,
 };
@@ -28,50 +29,6 @@ const ODDITIES: usize = 3;
 const FEW: usize = 4;
 /// Who asks for so many roots reads the whole graph, and most who do want the `.info` of the roots then.
 const A_GRAPH: usize = 16;
-
-/// Ranks, so that what is needed first comes first.
-pub(super) mod rank {
-    pub(in super::super) const FACTS: u32 = 0;
-    pub(in super::super) const REQUIRED: u32 = 10;
-    pub(in super::super) const COMPANION: u32 = 20;
-    pub(in super::super) const IMPORTED: u32 = 30;
-    pub(in super::super) const LIKELY: u32 = 100;
-    pub(in super::super) const INFO: u32 = 1_000;
-    pub(in super::super) const ZIP: u32 = 10_000;
-}
-
-/// A wish of one session.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Draft {
-    pub(super) id: NodeId,
-    pub(super) kind: ObjectKind,
-    pub(super) rank: u32,
-    pub(super) why: Why,
-    pub(super) facts: bool,
-}
-
-/// How far a kind of wish is trusted: so many on credit, then so many for each that the client really came for.
-#[derive(Debug, Default)]
-struct Credit {
-    given: usize,
-    used: usize,
-    held: VecDeque<Draft>,
-}
-
-impl Credit {
-    const fn allows(&self, why: Why, kind: ObjectKind) -> bool {
-        let (first, each) = match (why, kind) {
-            (Why::Facts, _) => return true,
-            (Why::Required, _) => (1_000, 5),
-            (Why::Companion, _) => (50, 5),
-            (Why::Imported, _) => (20, 3),
-            (Why::Likely, _) => (400, 3),
-            (Why::Selected | Why::Listed, ObjectKind::Info) => (256, 5),
-            (Why::Selected | Why::Listed, _) => (64, 4),
-        };
-        self.given < first + each * self.used
-    }
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Asked {
@@ -96,6 +53,8 @@ pub(super) struct Session {
     key: SessionKey,
     last: Instant,
     requests: usize,
+    /// Which connection asked for what.
+    askers: HashMap<(NodeId, ObjectKind), u64>,
     pub(super) asked: HashMap<NodeId, Asked>,
     /// What was wished for, why, and whether it is held back.
     wished: HashMap<(NodeId, ObjectKind), (Why, bool)>,
@@ -121,6 +80,8 @@ pub(super) struct Session {
     oddities: usize,
     /// Named by something that was asked for.
     named: HashSet<NodeId>,
+    /// The only version that was asked for, by name as it seems.
+    single: Option<(u64, NodeId)>,
     infos: usize,
     /// Paths that were asked the `.info` of.
     informed: HashSet<PathId>,
@@ -128,6 +89,7 @@ pub(super) struct Session {
     /// The client lists all modules.
     listing: bool,
     zips_follow: bool,
+    all_zips_follow: bool,
     pub(super) lazy: Lazy,
 }
 
@@ -137,6 +99,7 @@ impl Session {
             key,
             last: now,
             requests: 0,
+            askers: HashMap::new(),
             asked: HashMap::new(),
             wished: HashMap::new(),
             credit: HashMap::new(),
@@ -151,11 +114,13 @@ impl Session {
             unpruned: false,
             oddities: 0,
             named: HashSet::new(),
+            single: None,
             infos: 0,
             informed: HashSet::new(),
             informed_roots: 0,
             listing: false,
             zips_follow: false,
+            all_zips_follow: false,
             lazy: Lazy::default(),
         }
     }
@@ -168,8 +133,25 @@ impl Session {
         self.last
     }
 
+    /// Reports whether it should be clear by now whom it belongs to.
+    pub(super) const fn has_waited(&self) -> bool {
+        self.requests > YOUNG / 3
+    }
+
     pub(super) const fn is_young(&self) -> bool {
         self.requests < YOUNG
+    }
+
+    /// Reports whether another connection of this session asked for the same before, which one client would not do.
+    pub(super) fn was_asked_elsewhere(&self, key: SessionKey, id: NodeId, kind: ObjectKind) -> bool {
+        self.askers.get(&(id, kind)).is_some_and(|asker| *asker != key.connection)
+    }
+
+    /// Reports whether both asked for the same thing, so that they are two clients.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let (small, large) =
+            if self.askers.len() < other.askers.len() { (self, other) } else { (other, self) };
+        small.askers.keys().any(|asked| large.askers.contains_key(asked))
     }
 
     pub(super) fn take_drafts(&mut self) -> Vec<Draft> {
@@ -207,6 +189,7 @@ impl Session {
             self.wished.entry(wish).or_insert(why);
         }
         self.drafts.extend(young.drafts);
+        self.askers.extend(young.askers);
         for (id, asked) in young.asked {
             let own = self.asked.entry(id).or_default();
             own.info |= asked.info;
@@ -246,13 +229,25 @@ impl Session {
         if std::mem::replace(asked.of(kind), true) {
             return;
         }
-        let (had_zip, had_info, had_mod) = (asked.zip, asked.info, asked.r#mod);
-        self.count_use(id, kind);
+        let (had_zip, had_info) = (asked.zip, asked.info);
+        self.askers.insert((id, kind), key.connection);
+        self.count_use(graph, id, kind);
         self.consider(graph, id);
         match kind {
-            ObjectKind::Mod if self.listing => {}
             ObjectKind::Mod if had_zip => self.want_mod(graph, id),
+            // Somebody wants to know about this one version, perhaps not more.
+            ObjectKind::Mod if had_info && self.order.is_empty() => {
+                self.single = Some((order, id));
+                self.want_mod(graph, id);
+            }
+            // Who lists modules reads those that are in nobody's way: what they require doesn't count.
+            ObjectKind::Mod if had_info => {}
             ObjectKind::Mod => {
+                if let Some((order, single)) = self.single.take() {
+                    self.sort_in(graph, single);
+                    self.order.push((order, single));
+                    self.follow(graph, single);
+                }
                 self.sort_in(graph, id);
                 self.order.push((order, id));
                 self.want_mod(graph, id);
@@ -260,7 +255,12 @@ impl Session {
             }
             ObjectKind::Info if !had_zip => self.inform(graph, id),
             ObjectKind::Info => {}
-            ObjectKind::Zip if had_info && self.has_informed() => self.download_zips(graph),
+            ObjectKind::Zip if had_info && self.has_informed() => {
+                self.download_zips(graph);
+                if self.listing && self.roots.get(&graph.path(id)) != Some(&id) {
+                    self.download_listed(graph);
+                }
+            }
             ObjectKind::Zip => self.build(graph, id),
         }
     }
@@ -306,13 +306,20 @@ impl Session {
         }
     }
 
-    fn count_use(&mut self, id: NodeId, kind: ObjectKind) {
+    fn count_use(&mut self, graph: &Graph, id: NodeId, kind: ObjectKind) {
         let Some(&(why, _)) = self.wished.get(&(id, kind)) else { return };
+        self.credit.entry((why, kind)).or_default().used += 1;
+        self.release(graph, why, kind);
+    }
+
+    /// Makes wishes of what was held back, as far as there is credit.
+    fn release(&mut self, graph: &Graph, why: Why, kind: ObjectKind) {
         let credit = self.credit.entry((why, kind)).or_default();
-        credit.used += 1;
         while credit.allows(why, kind) {
             let Some(draft) = credit.held.pop_front() else { return };
-            if self.asked.get_mut(&draft.id).is_none_or(|asked| !*asked.of(draft.kind)) {
+            let is_asked = self.asked.get_mut(&draft.id).is_some_and(|asked| *asked.of(draft.kind));
+            let is_outdone = why == Why::Likely && self.best.get(&graph.path(draft.id)) != Some(&draft.id);
+            if !is_asked && !is_outdone {
                 self.wished.insert((draft.id, draft.kind), (why, false));
                 credit.given += 1;
                 self.drafts.push(draft);
@@ -373,6 +380,15 @@ impl Session {
             if starts_over && !self.order.is_empty() {
                 self.hope(graph);
             }
+            let of_roots = [
+                (Why::Required, ObjectKind::Mod),
+                (Why::Likely, ObjectKind::Mod),
+                (Why::Selected, ObjectKind::Info),
+            ];
+            for (why, kind) in of_roots {
+                self.credit.entry((why, kind)).or_default().roots = self.roots.len();
+                self.release(graph, why, kind);
+            }
             match self.roots.len().cmp(&A_GRAPH) {
                 Ordering::Less => {}
                 Ordering::Equal => self.wish_infos(graph),
@@ -400,21 +416,25 @@ impl Session {
 
     /// Another list of roots begins, so what had been passed may still come.
     fn hope(&mut self, graph: &Graph) {
-        if !self.lazy.is_idle() {
-            return;
-        }
         let best: Vec<_> = self.best.values().copied().filter(|id| self.is_ahead(graph, *id)).collect();
         for id in best {
             self.wish(Draft { id, kind: ObjectKind::Mod, rank: rank::LIKELY, why: Why::Likely, facts: true });
         }
     }
 
+    /// Reports whether the client reads the module graph; who builds names its roots by their zips.
+    fn reads_graph(&self) -> bool {
+        self.lazy.modules() <= self.roots.len()
+    }
+
     /// Follows the requirements of a version, as far as they are known.
     pub(super) fn follow(&mut self, graph: &Graph, start: NodeId) {
+        let reads_graph = self.reads_graph();
         let mut work = vec![start];
         while let Some(id) = work.pop() {
             let Requires::Known { pruned, list } = graph.requires(id) else { continue };
-            let is_asked = self.asked.get(&id).is_some_and(|asked| asked.r#mod && !asked.zip);
+            let is_single = self.single.is_some_and(|(_, single)| single == id);
+            let is_asked = !is_single && self.asked.get(&id).is_some_and(|asked| asked.r#mod && !asked.zip);
             let is_subtree = self.subtree.contains(&id) || self.unpruned || (is_asked && !pruned);
             let how = (is_asked, is_subtree);
             if self.followed.get(&id).is_some_and(|before| *before >= how) {
@@ -441,7 +461,7 @@ impl Session {
                         });
                         work.push(required);
                     }
-                } else if is_asked && is_best && self.lazy.is_idle() && self.is_ahead(graph, required) {
+                } else if is_asked && is_best && reads_graph && self.is_ahead(graph, required) {
                     let rank = rank::LIKELY;
                     self.wish(Draft {
                         id: required,
@@ -471,13 +491,15 @@ impl Session {
             return;
         }
         let is_root = self.roots.get(&path) == Some(&id);
-        if self.listing || (self.lazy.is_idle() && !is_root && self.best.get(&path) == Some(&id)) {
+        if self.listing || (self.reads_graph() && !is_root && self.best.get(&path) == Some(&id)) {
             self.list(graph, id);
             return;
         }
-        self.wish_infos(graph);
         if !is_root {
             return;
+        }
+        if self.informed_roots == 0 {
+            self.wish_infos(graph);
         }
         let path = graph.path_text(id);
         self.informed_roots += 1;
@@ -491,7 +513,12 @@ impl Session {
 
     /// Who downloads its modules asks for the `.info` of all of them before the first zip.
     fn has_informed(&self) -> bool {
-        self.listing || (self.informed_roots > 0 && self.informed_roots * 10 >= self.roots.len() * 9)
+        let nearly = |some: usize, all: usize| some > 0 && some * 10 >= all * 9;
+        if self.listing {
+            nearly(self.informed.len(), self.best.len())
+        } else {
+            nearly(self.informed_roots, self.roots.len())
+        }
     }
 
     /// The client lists all modules: their `.info`, and their `.mod` where it hasn't been read yet.
@@ -519,18 +546,24 @@ impl Session {
         if std::mem::replace(&mut self.zips_follow, true) {
             return;
         }
-        let selected = if self.listing { self.listed(graph) } else { self.selected(graph) };
-        for (id, rank) in selected.into_iter().zip(rank::ZIP..) {
-            self.wish(Draft { id, kind: ObjectKind::Zip, rank, why: Why::Selected, facts: false });
-        }
+        self.wish_zips(self.selected(graph));
     }
 
-    /// What was asked the `.info` of, sorted by path.
-    fn listed(&self, graph: &Graph) -> Vec<NodeId> {
+    /// Modules beside the roots are downloaded as well: all that were asked the `.info` of.
+    fn download_listed(&mut self, graph: &Graph) {
+        if std::mem::replace(&mut self.all_zips_follow, true) {
+            return;
+        }
         let mut listed: Vec<_> =
             self.asked.iter().filter(|(_, asked)| asked.info).map(|(id, _)| *id).collect();
         listed.sort_by_key(|id| graph.path_text(*id));
-        listed
+        self.wish_zips(listed);
+    }
+
+    fn wish_zips(&mut self, ids: Vec<NodeId>) {
+        for (id, rank) in ids.into_iter().zip(rank::ZIP..) {
+            self.wish(Draft { id, kind: ObjectKind::Zip, rank, why: Why::Selected, facts: false });
+        }
     }
 
     /// The versions that the main module names, sorted by path; of an old one, all that were read.

@@ -1,7 +1,11 @@
 //! Recordings of the real go command against real modules: `LARDER_SEQUENCES` names a folder with logs (`TIME CONNECTION FLYING PATH` a
 //! line) and `LARDER_CORPUS` the `cache/download` folders that were served, separated by colons. `LARDER_RECORD` keeps them as fixtures.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use larder_module::{
     request::{ObjectKind, ProxyRequest},
@@ -9,7 +13,7 @@ use larder_module::{
 };
 
 use super::{
-    simulator::{Setting, play},
+    simulator::{Compared, Setting, play},
     world::{Ask, Names, World},
 };
 use crate::prefetch::predict::facts::{ModFacts, ZipFacts};
@@ -22,15 +26,20 @@ impl Corpus {
         self.0.iter().map(|folder| folder.join(&name)).find(|file| file.exists())
     }
 
-    fn world(&self, log: &str) -> World {
+    fn world(&self, logs: &[PathBuf]) -> World {
         let mut world = World::default();
-        for line in log.lines() {
-            let words: Vec<&str> = line.split(' ').collect();
-            if let Ok(ProxyRequest::Object { of, kind }) = ProxyRequest::parse(words[3]) {
-                world.asks.push(Ask { connection: words[1].parse().expect("a number"), of, kind });
+        for log in logs {
+            let mut asks = Vec::new();
+            for line in fs_err::read_to_string(log).expect("a log").lines() {
+                let words: Vec<&str> = line.split(' ').collect();
+                if let Ok(ProxyRequest::Object { of, kind }) = ProxyRequest::parse(words[3]) {
+                    asks.push(Ask { connection: words[1].parse().expect("a number"), of, kind });
+                }
             }
+            world.sequences.push((stem(log), asks));
         }
-        let mut work: Vec<ModuleVersion> = world.asks.iter().map(|ask| ask.of.clone()).collect();
+        let mut work: Vec<ModuleVersion> =
+            world.sequences.iter().flat_map(|(_, asks)| asks).map(|ask| ask.of.clone()).collect();
         while let Some(of) = work.pop() {
             if world.mods.contains_key(&of) {
                 continue;
@@ -51,50 +60,69 @@ impl Corpus {
     }
 }
 
+/// Logs are named `WORLD,SEQUENCE.log`.
+fn stem(log: &Path) -> String {
+    let stem = log.file_stem().unwrap_or_default().to_string_lossy();
+    stem.rsplit(',').next().unwrap_or_default().to_owned()
+}
+
+fn world_of(log: &Path) -> String {
+    let stem = log.file_stem().unwrap_or_default().to_string_lossy();
+    stem.split(',').next().unwrap_or_default().to_owned()
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test that is asked for by a variable")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 #[test]
-#[allow(clippy::print_stdout, reason = "this is what it is for")]
 fn recorded_sequences() {
-    let (Ok(folder), Ok(corpus)) = (std::env::var("LARDER_SEQUENCES"), std::env::var("LARDER_CORPUS")) else {
+    let (Some(folder), Some(corpus)) = (variable("LARDER_SEQUENCES"), variable("LARDER_CORPUS")) else {
         return;
     };
-    let only = std::env::var("LARDER_ONLY").unwrap_or_default();
+    let only = variable("LARDER_ONLY").unwrap_or_default();
     let corpus = Corpus(corpus.split(':').map(PathBuf::from).collect());
-    let mut logs: Vec<_> =
-        fs_err::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
-    logs.sort();
-    for log in logs.iter().filter(|path| path.extension().is_some_and(|end| end == "log")) {
-        let name = log.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.starts_with(&only) {
-            continue;
+    let mut worlds: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for entry in fs_err::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|end| end == "log")
+            && entry.file_name().to_string_lossy().starts_with(&only)
+        {
+            worlds.entry(world_of(&path)).or_default().push(path);
         }
-        let world = corpus.world(&fs_err::read_to_string(log).expect("a log"));
-        let setting = Setting { delay: 100_000, streams: 32, unpack: 35_000, hop: 500, predict: false };
-        let direct = play(&world, setting);
-        let outcome = play(&world, Setting { predict: true, ..setting });
-        println!("{name}: direct {direct}");
-        println!(
-            "{name}: {outcome}: 1/{:.2} of direct, {:.0} % more requests, {:.1} % more bytes",
-            direct.time as f64 / outcome.time as f64,
-            (outcome.requests as f64 / direct.requests as f64 - 1.0) * 100.0,
-            (outcome.bytes as f64 / direct.bytes as f64 - 1.0) * 100.0
-        );
-        let mut kinds: HashMap<String, usize> = HashMap::new();
-        for (name, _, _) in &outcome.wasted {
-            let (_, end) = name.rsplit_once('.').unwrap_or_default();
-            *kinds.entry(end.to_owned()).or_default() += 1;
+    }
+    for (name, mut logs) in worlds {
+        logs.sort();
+        let world = corpus.world(&logs);
+        for (sequence, asks) in &world.sequences {
+            show(&format!("{name} {sequence}"), &world, asks, !only.is_empty());
         }
-        println!("   in vain: {kinds:?}; phases: {:?}", outcome.phases);
-        if !only.is_empty() {
-            for (name, _, size) in &outcome.wasted {
-                println!("   vain {name} {size}");
-            }
-            for name in &outcome.blind {
-                println!("   blind {name}");
-            }
+        if let Some(record) = variable("LARDER_RECORD") {
+            let text = world.write("made from runs of the real go command", &Names::new(&world));
+            fs_err::write(Path::new(&record).join(format!("{name}.txt")), text).expect("a recording");
         }
-        if let Ok(record) = std::env::var("LARDER_RECORD") {
-            let text = world.write(&name, world.asks.len() < 100, &Names::new(&world));
-            fs_err::write(PathBuf::from(record).join(format!("{name}.txt")), text).expect("a recording");
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "this is what it is for")]
+fn show(name: &str, world: &World, asks: &[Ask], in_full: bool) {
+    let direct = play(world, asks, Setting::direct());
+    let ahead = play(world, asks, Setting::ahead());
+    println!("{name}: direct {direct}");
+    println!("{name}: {ahead}; {}", Compared { direct: &direct, ahead: &ahead });
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for (name, _, _) in &ahead.wasted {
+        let (_, end) = name.rsplit_once('.').unwrap_or_default();
+        *kinds.entry(end.to_owned()).or_default() += 1;
+    }
+    println!("   in vain: {kinds:?}; phases: {:?}", ahead.phases);
+    if in_full {
+        for (name, _, size) in &ahead.wasted {
+            println!("   vain {name} {size}");
+        }
+        for name in &ahead.blind {
+            println!("   blind {name}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The predictor against made-up graphs.
 
 mod live;
+mod sequences;
 mod simulator;
 mod world;
 

@@ -31,6 +31,18 @@ pub(super) struct Setting {
     pub(super) predict: bool,
 }
 
+impl Setting {
+    /// 100 ms to the upstream, and nobody in between.
+    pub(super) fn direct() -> Self {
+        Self { delay: 100_000, streams: 32, unpack: 35_000, hop: 500, predict: false }
+    }
+
+    /// The same with Larder.
+    pub(super) fn ahead() -> Self {
+        Self { predict: true, ..Self::direct() }
+    }
+}
+
 /// What came of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outcome {
@@ -38,7 +50,9 @@ pub(super) struct Outcome {
     pub(super) requests: usize,
     pub(super) bytes: u64,
     pub(super) wasted: Vec<(String, &'static str, u64)>,
-    /// How often the client waited for the upstream for something that nobody had foreseen.
+    /// How many files were fetched twice.
+    pub(super) repeated: usize,
+    /// What the client asked for that nobody had foreseen.
     pub(super) blind: Vec<String>,
     /// When the client asked for its first and last file of a kind.
     pub(super) phases: std::collections::BTreeMap<&'static str, (u64, u64)>,
@@ -56,6 +70,41 @@ impl fmt::Display for Outcome {
             megabytes(self.bytes),
             megabytes(wasted),
             self.blind.len()
+        )
+    }
+}
+
+/// How one outcome is to another.
+pub(super) struct Compared<'a> {
+    pub(super) direct: &'a Outcome,
+    pub(super) ahead: &'a Outcome,
+}
+
+impl Compared<'_> {
+    /// How many times as fast, in hundredths.
+    pub(super) fn speed(&self) -> u64 {
+        self.direct.time * 100 / self.ahead.time.max(1)
+    }
+
+    /// How many per cent more requests.
+    pub(super) fn requests(&self) -> usize {
+        (self.ahead.requests - self.direct.requests) * 100 / self.direct.requests.max(1)
+    }
+
+    /// How many per mille more bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.ahead.bytes - self.direct.bytes) * 1000 / self.direct.bytes.max(1)
+    }
+}
+
+impl fmt::Display for Compared<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (speed, requests, bytes) = (self.speed(), self.requests(), self.bytes());
+        write!(
+            f,
+            "{}.{:02} times as fast, {requests} % more requests, {bytes} per mille more bytes",
+            speed / 100,
+            speed % 100
         )
     }
 }
@@ -91,6 +140,7 @@ struct Simulation<'a> {
     events: BinaryHeap<Reverse<(u64, Event)>>,
     stored: HashSet<Key>,
     flying: HashSet<Key>,
+    fetched: HashSet<Key>,
     ahead: HashSet<Key>,
     asked: HashSet<Key>,
     facts: HashSet<Key>,
@@ -102,9 +152,9 @@ struct Simulation<'a> {
     outcome: Outcome,
 }
 
-/// Plays the world's requests to a predictor.
-pub(super) fn play(world: &World, setting: Setting) -> Outcome {
-    play_together(world, &[&world.asks], setting)
+/// Plays a client's requests to a predictor.
+pub(super) fn play(world: &World, asks: &[Ask], setting: Setting) -> Outcome {
+    play_together(world, &[asks], setting)
 }
 
 /// Plays several clients at once behind one address.
@@ -117,6 +167,7 @@ pub(super) fn play_together(world: &World, sequences: &[&[Ask]], setting: Settin
         events: BinaryHeap::new(),
         stored: HashSet::new(),
         flying: HashSet::new(),
+        fetched: HashSet::new(),
         ahead: HashSet::new(),
         asked: HashSet::new(),
         facts: HashSet::new(),
@@ -224,6 +275,7 @@ impl<'a> Simulation<'a> {
 
     fn fetch(&mut self, key: Key) {
         self.outcome.requests += 1;
+        self.outcome.repeated += usize::from(!self.fetched.insert(key.clone()));
         self.outcome.bytes += self.world.size(&key.0, key.1).unwrap_or_default();
         self.events.push(Reverse((self.now + self.setting.delay, Event::Arrived(key))));
     }

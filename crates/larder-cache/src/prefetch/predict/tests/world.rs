@@ -2,7 +2,7 @@
 //!
 //! A recording is text, a line each: `# ` what it is; `m PATH VERSION pruned|old SIZE NUMBER..` a go.mod file and the versions it
 //! requires, by their number among the `m` lines, with `i` behind an indirect one; `z NUMBER SIZE` a zip; `p NUMBER FOLDER IMPORT..` a
-//! package of it; `a CONNECTION NUMBER.KIND` a request. Names are made up, but sort as the real ones did.
+//! package of it; `s NAME` begins a sequence; `a CONNECTION NUMBER.KIND` a request. Names are made up, but sort as the real ones did.
 
 use std::{collections::HashMap, fmt::Write as _, sync::Arc};
 
@@ -23,7 +23,7 @@ pub(super) struct Ask {
 pub(super) struct World {
     pub(super) mods: HashMap<ModuleVersion, (u64, ModFacts)>,
     pub(super) zips: HashMap<ModuleVersion, (u64, Arc<ZipFacts>)>,
-    pub(super) asks: Vec<Ask>,
+    pub(super) sequences: Vec<(String, Vec<Ask>)>,
 }
 
 impl World {
@@ -69,23 +69,45 @@ impl World {
             let facts = packages.remove(&of).unwrap_or_default();
             world.zips.insert(of, (words[2].parse().expect("a size"), Arc::new(facts)));
         }
-        for words in lines().filter(|words| words[0] == "a") {
-            let (number, kind) = words[2].split_once('.').expect("number.kind");
-            let kind = match kind {
-                "info" => ObjectKind::Info,
-                "mod" => ObjectKind::Mod,
-                _ => ObjectKind::Zip,
-            };
-            let connection = words[1].parse().expect("a number");
-            world.asks.push(Ask { connection, of: node(number), kind });
+        for words in lines() {
+            match words[0] {
+                "s" => world.sequences.push((words[1].to_owned(), Vec::new())),
+                "a" => {
+                    let (number, kind) = words[2].split_once('.').expect("number.kind");
+                    let kind = match kind {
+                        "info" => ObjectKind::Info,
+                        "mod" => ObjectKind::Mod,
+                        _ => ObjectKind::Zip,
+                    };
+                    let connection = words[1].parse().expect("a number");
+                    let (_, asks) = world.sequences.last_mut().expect("a sequence");
+                    asks.push(Ask { connection, of: node(number), kind });
+                }
+                _ => {}
+            }
         }
         world
     }
 
-    /// Writes a recording, with made-up names if `rename` makes some.
-    pub(super) fn write(&self, what: &str, with_packages: bool, names: &Names) -> String {
+    /// Returns a sequence by its name.
+    pub(super) fn sequence(&self, name: &str) -> &[Ask] {
+        let (_, asks) = self.sequences.iter().find(|(own, _)| own == name).expect("a sequence of this name");
+        asks
+    }
+
+    /// Writes a recording, with made-up names.
+    pub(super) fn write(&self, what: &str, names: &Names) -> String {
+        // Packages count only where nobody reads the module graph.
+        let builds =
+            self.sequences.iter().filter(|(_, asks)| asks.len() < 100 || asks[0].kind == ObjectKind::Zip);
+        let built: std::collections::HashSet<_> = builds
+            .flat_map(|(_, asks)| asks)
+            .filter(|ask| ask.kind == ObjectKind::Zip)
+            .map(|ask| &ask.of)
+            .collect();
         let mut nodes: Vec<&ModuleVersion> = self.mods.keys().collect();
         nodes.extend(self.mods.values().flat_map(|(_, facts)| facts.requires.iter().map(|line| &line.of)));
+        nodes.extend(self.sequences.iter().flat_map(|(_, asks)| asks).map(|ask| &ask.of));
         nodes.sort();
         nodes.dedup();
         let numbers: HashMap<&ModuleVersion, usize> =
@@ -113,7 +135,7 @@ impl World {
         for (of, (size, facts)) in zips {
             let number = numbers[of];
             let _ = writeln!(text, "z {number} {size}");
-            for (folder, package) in facts.packages.iter().filter(|_| with_packages) {
+            for (folder, package) in facts.packages.iter().filter(|_| built.contains(of)) {
                 let mark = if package.is_command { "!" } else { "." };
                 let _ = write!(text, "p {number} {mark}{}", names.folder(folder));
                 for import in &package.imports {
@@ -122,8 +144,11 @@ impl World {
                 text.push('\n');
             }
         }
-        for ask in self.asks.iter().filter(|ask| numbers.contains_key(&ask.of)) {
-            let _ = writeln!(text, "a {} {}.{}", ask.connection, numbers[&ask.of], ask.kind);
+        for (name, asks) in &self.sequences {
+            let _ = writeln!(text, "s {name}");
+            for ask in asks.iter().filter(|ask| numbers.contains_key(&ask.of)) {
+                let _ = writeln!(text, "a {} {}.{}", ask.connection, numbers[&ask.of], ask.kind);
+            }
         }
         text
     }
@@ -143,6 +168,7 @@ impl Names {
         let mut versions: Vec<&ModuleVersion> = world.mods.keys().collect();
         versions
             .extend(world.mods.values().flat_map(|(_, facts)| facts.requires.iter().map(|line| &line.of)));
+        versions.extend(world.sequences.iter().flat_map(|(_, asks)| asks).map(|ask| &ask.of));
         versions.sort_by(|a, b| {
             let order = larder_module::semver::compare(a.version().as_str(), b.version().as_str());
             a.module().cmp(b.module()).then(order)
