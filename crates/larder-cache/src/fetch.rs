@@ -157,9 +157,8 @@ impl Engine {
             }
             ObjectKind::Info | ObjectKind::Zip => (None, Verification::NotApplicable),
         };
-        let sha256: [u8; 32] = Sha256::digest(&body).into();
         let publication = Publication { h1, source: upstream.to_string(), verified };
-        Ok(self.stage_small(key, body, &sha256, upstream, publication, slot).await)
+        Ok(self.stage_small(key, body, upstream, publication, slot).await)
     }
 
     /// Asks the chain for something small and gives what it brought.
@@ -199,7 +198,6 @@ impl Engine {
         &self,
         key: &ObjectKey,
         body: Bytes,
-        sha256: &[u8; 32],
         upstream: UpstreamName,
         publication: Publication,
         slot: Slot,
@@ -219,10 +217,15 @@ impl Engine {
                 (None, Outcome::Unstored { upstream }, Some(self.settings.clock.moment_after(UNSTORED_FOR)))
             }
         };
+        // Writing it has hashed it already.
+        let sha256 = match &staging {
+            Some(staging) => staging.sha256(),
+            None => Sha256::digest(&body).into(),
+        };
         Fetched {
             ready: Ready {
                 body: ReadyBody::Memory(body),
-                etag: entity_tag(sha256),
+                etag: entity_tag(&sha256),
                 modified: None,
                 outcome,
                 expires,
@@ -279,8 +282,7 @@ impl Engine {
     ) -> Result<Fetched, Failure> {
         match spool.into_spooled() {
             Some(Spooled::Memory(body)) => {
-                let sha256: [u8; 32] = Sha256::digest(&body).into();
-                Ok(self.stage_small(key, body, &sha256, upstream, publication, slot).await)
+                Ok(self.stage_small(key, body, upstream, publication, slot).await)
             }
             Some(Spooled::Disk { staging, growing }) => Ok(Fetched {
                 ready: Ready {
