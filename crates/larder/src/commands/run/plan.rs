@@ -344,3 +344,6 @@ fn is_path_of(of: &ModuleVersion, path: &str) -> bool {
             == Some(&*of.version().escaped())
     })
 }
+
+#[cfg(test)]
+mod tests;
