@@ -281,9 +281,7 @@ impl Engine {
         slot: Slot,
     ) -> Result<Fetched, Failure> {
         match spool.into_spooled() {
-            Some(Spooled::Memory(body)) => {
-                Ok(self.stage_small(key, body, upstream, publication, slot).await)
-            }
+            Some(Spooled::Memory(body)) => Ok(self.stage_small(key, body, upstream, publication, slot).await),
             Some(Spooled::Disk { staging, growing }) => Ok(Fetched {
                 ready: Ready {
                     body: ReadyBody::File { file: Arc::clone(growing.file()), len: staging.len() },

@@ -310,6 +310,9 @@ pub(crate) fn plain(path: &str) -> String {
 /// Returns a number of bytes for people.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1_000 {
+        return format!("{bytes} B");
+    }
     let mut value = bytes as f64 / 1e3;
     let mut unit = 0;
     while value >= 999.95 && unit + 1 < UNITS.len() {

@@ -75,7 +75,7 @@ fn account() -> Account {
         .asked(B, 50, 450, "miss")
         .asked(D, 460, 460, "hit")
         .asked("/example.com/e/@v/list", 500, 500, "absent")
-        .account(1_000)
+        .account(800)
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn two_lines_say_where_everything_came_from_and_who_was_waited_for() {
         [
             "4 asked for: 2 from https://one.example.com (2.0 MB, 2 of them ahead), 1 from https://two.example.com (1.0 MB), \
              1 from the store, 1 not found; 1 (1.0 MB) in vain",
-            "waited 0.4 s of 1.0 s: 0.4 s for https://two.example.com, 0.1 s for https://one.example.com; longest 0.4 s for \
+            "waited 0.4 s of 0.8 s: 0.4 s for https://two.example.com, 0.1 s for https://one.example.com; longest 0.4 s for \
              example.com/b/@v/v1.0.0.zip",
         ]
     );
@@ -153,5 +153,6 @@ fn every_request_has_its_bar_within_the_scale() {
     assert_eq!(page.matches("<b class=\"f\"").count(), 1);
     assert_eq!(page.matches("<b class=\"l\"").count(), 1);
     assert_eq!(page.matches("<b class=\"w t\"").count(), 3, "one for each request that was waited for");
-    assert!(page.contains("left:10.00%;width:30.00%"));
+    assert!(page.contains("left:14.29%;width:42.86%"), "the scale ends with the last request");
+    assert!(page.contains("the command went on for 100 ms after it"));
 }

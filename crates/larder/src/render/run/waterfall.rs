@@ -31,6 +31,14 @@ pub(super) fn sections(out: &mut String, account: &Account) {
         asks.entry(&ask.path).or_default().push(ask);
     }
     let scale = Scale::of(account);
+    let after = (account.ended - account.began).saturating_sub(scale.whole);
+    if after > scale.whole / 20 {
+        let _infallible = writeln!(
+            out,
+            "<p class=\"dim\">The scale ends with the last request; the command went on for {} after it.</p>",
+            milliseconds(after)
+        );
+    }
     for (name, rows) in by_upstream {
         let bytes: u64 = rows.iter().map(|one| one.fetch.bytes).sum();
         let note = format!("{} requests, {}", rows.len(), size(bytes));
@@ -131,11 +139,12 @@ struct Scale {
 }
 
 impl Scale {
-    /// From the start of the run to the end of the last thing that happened.
+    /// From the start of the run to the end of the last request; what the command did afterwards would only press the rest together.
     fn of(account: &Account) -> Self {
-        let last = account.brought.iter().map(|one| one.fetch.ended).max();
-        let end = last.map_or(account.ended, |last| last.max(account.ended));
-        Self { began: account.began, whole: (end - account.began).max(Duration::from_millis(1)) }
+        let fetched = account.brought.iter().map(|one| one.fetch.ended);
+        let last = fetched.chain(account.asked.iter().map(|ask| ask.ended)).max();
+        let whole = last.unwrap_or(account.ended).saturating_duration_since(account.began);
+        Self { began: account.began, whole: whole.max(Duration::from_millis(1)) }
     }
 
     fn percent(&self, at: Instant) -> f64 {
