@@ -27,10 +27,10 @@ use crate::{
 
 /// A client that has asked for nothing for so long is done.
 const IDLE: Duration = Duration::from_secs(60);
-/// How often idle clients are looked for.
-const SWEEP: Duration = Duration::from_secs(10);
+/// How often idle clients are looked for, and the index is told what was asked for.
+const SWEEP: Duration = Duration::from_secs(1);
 /// At every so many of these occasions the store is looked through for what nobody has asked for.
-const LOOK_THROUGH: u64 = 360;
+const LOOK_THROUGH: u64 = 3_600;
 /// How many notes and results are taken in before anything new begins.
 const BATCH: usize = 256;
 /// Of how many modules it is remembered that their names are no secret.

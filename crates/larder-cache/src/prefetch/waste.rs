@@ -5,6 +5,7 @@
 //! it is removed again, the oldest first. A lost mark lets the object stay; a removed object that is asked for after all is fetched anew.
 
 use std::{
+    collections::HashSet,
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -82,10 +83,16 @@ impl Ledger {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_empty(&self) -> bool {
+        let entries = self.lock();
+        entries.fresh.is_empty() && entries.used.is_empty()
+    }
+
     /// Tells the index; blocks.
     fn write(&self, store: &Store) {
         let Entries { mut fresh, used } = mem::take(&mut *self.lock());
-        fresh.retain(|key| !used.contains(key));
+        let served: HashSet<&ObjectKey> = used.iter().collect();
+        fresh.retain(|key| !served.contains(key));
         for keys in fresh.chunks(BATCH) {
             store.mark_unused(keys);
         }
@@ -142,6 +149,9 @@ impl Engine {
     /// Tells the index about marks, and removes what is too much or too old; in the background, one run at a time.
     pub(super) fn tidy_later(self: &Arc<Self>, look_through: bool) {
         let waste = &self.prefetch.waste;
+        if !look_through && !waste.is_due() && waste.ledger.is_empty() {
+            return;
+        }
         if waste.tidying.swap(true, Ordering::AcqRel) {
             return;
         }
