@@ -4,7 +4,7 @@
 
 use std::{
     fmt::{self, Debug},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{Content, Failure, Served};
+use crate::{Content, Failure, Outcome, Served};
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct RequestLabels {
@@ -45,6 +45,8 @@ type Histograms = Family<UpstreamLabels, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Arc<std::sync::Mutex<Registry>>,
     requests: Family<RequestLabels, Counter>,
+    /// The counters of hits, looked up once for each kind of content.
+    hits: Arc<[OnceLock<Counter>; Content::KINDS]>,
     upstream_seconds: Histograms,
     upstream_bytes: Family<UpstreamLabels, Counter>,
     in_flight: Gauge,
@@ -128,6 +130,7 @@ impl Metrics {
         Self {
             registry: Arc::new(std::sync::Mutex::new(registry)),
             requests,
+            hits: Arc::new(std::array::from_fn(|_| OnceLock::new())),
             upstream_seconds,
             upstream_bytes,
             in_flight,
@@ -158,7 +161,11 @@ impl Metrics {
             Err(failure) => failure.reason.label(),
         };
         let labels = RequestLabels { kind: kind.label(), outcome };
-        self.requests.get_or_create(&labels).inc();
+        let hit = matches!(result, Ok(Served { outcome: Outcome::Hit { .. }, .. }));
+        match self.hits.get(kind as usize).filter(|_| hit) {
+            Some(counter) => counter.get_or_init(|| self.requests.get_or_create(&labels).clone()).inc(),
+            None => self.requests.get_or_create(&labels).inc(),
+        };
     }
 
     pub(crate) fn fetched(&self, upstream: String, elapsed: Duration, bytes: u64) {

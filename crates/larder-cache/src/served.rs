@@ -88,6 +88,9 @@ pub enum Content {
 }
 
 impl Content {
+    /// How many there are.
+    pub(crate) const KINDS: usize = Self::ChecksumTile as usize + 1;
+
     /// Returns the word for logs and metric labels.
     #[must_use]
     pub fn label(self) -> &'static str {
