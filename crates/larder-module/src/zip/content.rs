@@ -23,16 +23,34 @@ const HAS_DESCRIPTOR: u16 = 8;
 /// How much content is made at a time; a multiple of what hashes take in at once.
 const OUTPUT: usize = 128 * 1024;
 
-/// The buffers and inflate state that one reader after another can use.
-pub(super) struct Workspace {
+/// The buffers and inflate state that one reader after another can use; setting them up costs more than reading a small entry.
+pub struct Workspace {
     inflate: Decompress,
     window: Window,
     output: Vec<u8>,
 }
 
 impl Workspace {
-    pub(super) fn new() -> Self {
-        Self { inflate: Decompress::new(false), window: Window::new(), output: vec![0; OUTPUT] }
+    /// Returns a workspace for whole contents.
+    pub fn new() -> Self {
+        Self::of_pieces(OUTPUT)
+    }
+
+    /// Returns a workspace that makes pieces of so many bytes, for who wants only the beginning of each content.
+    pub fn of_pieces(bytes: usize) -> Self {
+        Self { inflate: Decompress::new(false), window: Window::new(), output: vec![0; bytes.max(1)] }
+    }
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Workspace {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Workspace").field("pieces", &self.output.len()).finish_non_exhaustive()
     }
 }
 
@@ -79,15 +97,21 @@ impl<R: ReadAt> Archive<R> {
     /// Fails when there's no local header at the place that the directory names, or the entry is
     /// packed in a way that Go doesn't read.
     pub fn read<'a>(&'a self, entry: &'a Entry) -> Result<EntryReader<'a, R>, ZipError> {
-        EntryReader::new(self, entry, Lent::Own(Box::new(Workspace::new())))
+        EntryReader::new(self, entry, Lent::Own(Box::default()))
     }
 
-    /// Returns such a reader that uses a workspace of somebody else.
-    pub(super) fn read_with<'a>(
+    /// Returns such a reader that uses a workspace which others use before and after it.
+    ///
+    /// # Errors
+    ///
+    /// Fails where [`Self::read`] does.
+    pub fn read_with<'a>(
         &'a self,
         entry: &'a Entry,
         workspace: &'a mut Workspace,
     ) -> Result<EntryReader<'a, R>, ZipError> {
+        // What it still has may be another zip's.
+        workspace.window.clear();
         EntryReader::new(self, entry, Lent::For(workspace))
     }
 
@@ -209,7 +233,7 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
     /// The caller keeps the checksum and has it compared in the end.
     pub(super) fn fill(&mut self) -> Result<usize, ZipError> {
         let mut filled = 0;
-        while filled < OUTPUT {
+        while filled < self.workspace.output.len() {
             let count = match self.state {
                 State::Stored => self.copy(filled)?,
                 State::Deflated => self.inflate(filled)?,
@@ -259,8 +283,9 @@ impl<'a, R: ReadAt> EntryReader<'a, R> {
     /// Returns how much output is worth making: what is missing, and a byte to see a lie.
     fn room(&self, filled: usize) -> std::ops::Range<usize> {
         let missing = self.entry.uncompressed.saturating_sub(self.produced);
-        let missing = usize::try_from(missing).map_or(OUTPUT, |missing| missing.saturating_add(1));
-        filled..filled.saturating_add(missing).min(OUTPUT)
+        let whole = self.workspace.output.len();
+        let missing = usize::try_from(missing).map_or(whole, |missing| missing.saturating_add(1));
+        filled..filled.saturating_add(missing).min(whole)
     }
 
     fn advance(&mut self, count: usize) -> Result<(), ZipError> {
@@ -362,5 +387,45 @@ impl<R: ReadAt> io::Read for EntryReader<'_, R> {
         buffer[..count].copy_from_slice(&self.workspace.output[from..from + count]);
         self.pending.start += count;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::version::ModuleVersion;
+    use crate::zip::create::{Contents, Item, ItemKind, create};
+
+    struct One(Vec<u8>);
+
+    impl Contents for One {
+        type Reader<'a>
+            = &'a [u8]
+        where
+            Self: 'a;
+
+        fn open(&mut self, _item: usize) -> io::Result<&[u8]> {
+            Ok(&self.0)
+        }
+    }
+
+    #[test]
+    fn a_workspace_goes_from_zip_to_zip_and_makes_pieces_of_its_size() {
+        let of = ModuleVersion::parse("example.com/m", "v1.0.0").expect("a module version");
+        let mut workspace = Workspace::of_pieces(100);
+        for fill in [1_u8, 2, 3] {
+            let content = vec![fill; 1_000];
+            let item = Item { name: b"a.txt", kind: ItemKind::Regular, size: 1_000 };
+            let mut zip = Vec::new();
+            create(&[item], &mut One(content.clone()), &of, &mut zip).expect("a good module");
+            let archive = Archive::open(&zip[..], zip.len() as u64).expect("a zip");
+            let mut reader = archive.read_with(&archive.entries()[0], &mut workspace).expect("an entry");
+            assert_eq!(reader.next_piece().expect("a piece"), Some(&content[..100]));
+            let mut rest = Vec::new();
+            reader.read_to_end(&mut rest).expect("the rest");
+            assert_eq!(rest, content[100..]);
+        }
     }
 }

@@ -7,7 +7,7 @@
 
 use sha2::block_api::compress256;
 
-use super::content::{EntryReader, Lent, Workspace};
+use super::content::{EntryReader, Lent};
 use super::directory::{Archive, Entry};
 use super::read_at::ReadAt;
 use super::{EntryProblem, ZipError};
@@ -166,7 +166,7 @@ impl<'a, R: ReadAt> Pair<'a, R> {
     /// Returns the hashes of all files, in their order.
     fn digests(mut self) -> Result<Vec<[u8; 32]>, ZipError> {
         for lane in 0..self.lanes.len() {
-            if let Err(error) = self.begin(lane, Lent::Own(Box::new(Workspace::new()))) {
+            if let Err(error) = self.begin(lane, Lent::Own(Box::default())) {
                 return Err(self.first_error(lane, error));
             }
         }

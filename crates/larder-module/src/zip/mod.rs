@@ -23,7 +23,7 @@ pub use self::check::{
     CheckedZip, FileProblem, InspectOptions, InvalidFile, MAX_GO_MOD, MAX_LICENSE, MAX_ZIP, ZipReport,
     check_zip, inspect,
 };
-pub use self::content::EntryReader;
+pub use self::content::{EntryReader, Workspace};
 pub use self::directory::{Archive, Entry, Limits};
 pub use self::folders::{FolderState, Folders};
 pub use self::read_at::ReadAt;

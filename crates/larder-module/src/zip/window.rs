@@ -51,6 +51,11 @@ impl Window {
         Ok(&self.buffer[from..self.length])
     }
 
+    /// Forgets what is at hand.
+    pub(super) fn clear(&mut self) {
+        (self.length, self.step) = (0, 0);
+    }
+
     /// Moves to a position, and returns where in the buffer that is.
     fn fill<R: ReadAt>(&mut self, archive: &Archive<R>, position: u64, step: usize) -> io::Result<usize> {
         self.step = step.clamp(SMALLEST, LARGEST);

@@ -6,7 +6,7 @@ use larder_module::{
     gofile::{self, Target},
     gomod::GoMod,
     version::ModuleVersion,
-    zip::{Archive, Entry, Limits, ReadAt, ZipError},
+    zip::{Archive, Entry, Limits, ReadAt, Workspace, ZipError},
 };
 
 /// Larger go.mod files are not read for predictions.
@@ -91,6 +91,7 @@ impl ZipFacts {
         let prefix = format!("{of}/");
         let mut facts = Self::default();
         let mut files = 0;
+        let mut workspace = Workspace::of_pieces(MAX_HEAD);
         for entry in archive.entries() {
             let Some(name) =
                 std::str::from_utf8(archive.name(entry)).ok().and_then(|name| name.strip_prefix(&prefix))
@@ -102,7 +103,7 @@ impl ZipFacts {
             if files > MAX_FILES {
                 break;
             }
-            let head = head(&archive, entry)?;
+            let head = head(&archive, entry, &mut workspace)?;
             if TARGET.takes_content(&head) {
                 facts.add(folder, &head);
             }
@@ -137,8 +138,12 @@ fn package_folder(name: &str) -> Option<&str> {
     is_built.then_some(folder)
 }
 
-fn head<R: ReadAt>(archive: &Archive<R>, entry: &Entry) -> Result<Vec<u8>, ZipError> {
-    let mut reader = archive.read(entry)?;
+fn head<R: ReadAt>(
+    archive: &Archive<R>,
+    entry: &Entry,
+    workspace: &mut Workspace,
+) -> Result<Vec<u8>, ZipError> {
+    let mut reader = archive.read_with(entry, workspace)?;
     let mut head = Vec::new();
     while head.len() < MAX_HEAD {
         let Some(piece) = reader.next_piece()? else { break };

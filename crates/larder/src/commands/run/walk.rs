@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use larder_module::gofile::{self, Target};
 use larder_module::version::ModuleVersion;
-use larder_module::zip::{Archive, ReadAt};
+use larder_module::zip::{Archive, ReadAt, Workspace};
 
 /// Where the packages of a module are.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -188,6 +188,7 @@ impl Reading {
         let target = platform.target();
         let prefix = format!("{of}/");
         let wanted: HashSet<&str> = self.folders.iter().map(|(folder, _)| folder.as_str()).collect();
+        let mut workspace = Workspace::new();
         for entry in archive.entries() {
             let Ok(name) = std::str::from_utf8(archive.name(entry)) else { continue };
             let Some(rest) = name.strip_prefix(&prefix) else { continue };
@@ -198,7 +199,7 @@ impl Reading {
             if !(0..=LARGEST_FILE as i64).contains(&entry.declared_size()) {
                 continue;
             }
-            let Ok(mut reader) = archive.read(entry) else { continue };
+            let Ok(mut reader) = archive.read_with(entry, &mut workspace) else { continue };
             let mut text = Vec::new();
             while let Ok(Some(piece)) = reader.next_piece() {
                 text.extend_from_slice(piece);
