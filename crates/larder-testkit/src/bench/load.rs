@@ -121,19 +121,22 @@ pub async fn open_loop(
     outcome.borrow_mut().summary(started.elapsed())
 }
 
-/// Asks over so many connections as fast as answers come.
+/// Asks over so many connections as fast as answers come; the time counts from when all of them are open.
 pub async fn closed_loop(target: &Target, paths: Vec<String>, connections: usize, length: Duration) -> Value {
     let outcome = Rc::new(RefCell::new(Outcome::default()));
     let paths = Rc::new(paths);
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        match target.connect().await {
+            Ok(connection) => open.push(connection),
+            Err(_) => outcome.borrow_mut().failed += 1,
+        }
+    }
     let started = Instant::now();
     let mut workers = Vec::new();
-    for number in 0..connections {
-        let (outcome, paths, target) = (outcome.clone(), paths.clone(), target.clone());
+    for (number, mut connection) in open.into_iter().enumerate() {
+        let (outcome, paths) = (outcome.clone(), paths.clone());
         workers.push(tokio::task::spawn_local(async move {
-            let Ok(mut connection) = target.connect().await else {
-                outcome.borrow_mut().failed += 1;
-                return;
-            };
             for turn in 0.. {
                 let path = &paths[(number + turn * connections) % paths.len()];
                 let over = started.elapsed() >= length;

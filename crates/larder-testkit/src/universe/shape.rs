@@ -15,9 +15,9 @@ pub(super) struct Shape {
     pub(super) versions: usize,
     /// The first version with a go line of 1.17 or later; `versions` when there is none.
     pub(super) pruned_from: usize,
-    /// What its package imports, at every version.
+    /// What its packages import, at every version.
     pub(super) imports: Vec<usize>,
-    /// What its package `core` imports: a small part of it.
+    /// What its first package imports: a small part of it.
     pub(super) core: Vec<usize>,
     /// What only its tests, tools and rarely used packages need.
     pub(super) extra: Vec<usize>,
@@ -45,7 +45,7 @@ pub struct Project {
     pub(super) requires: Versions,
     /// The versions whose go.mod the go command reads to know the module graph.
     pub(super) read: BTreeSet<(usize, usize)>,
-    /// The modules of whose `core` the small command makes use.
+    /// The modules of whose first package the small command makes use.
     pub(super) small: BTreeSet<usize>,
 }
 
@@ -121,7 +121,7 @@ impl Universe {
         Project { direct, requires, read, small }
     }
 
-    /// Finds packages `core` of direct requirements that need few modules together.
+    /// Finds first packages of direct requirements that need few modules together.
     fn small(&self, direct: &BTreeSet<usize>) -> BTreeSet<usize> {
         let mut small = BTreeSet::new();
         let mut have = 0;

@@ -5,7 +5,7 @@ use std::io::BufWriter;
 use std::path::Path;
 
 use super::content::Pool;
-use super::shape::{Project, Universe, Versions};
+use super::shape::{Project, Shape, Universe, Versions};
 use crate::Rng;
 use crate::module::{escape, h1, h1_of_hashes, sha256_hex};
 use crate::zip::ZipWriter;
@@ -41,10 +41,6 @@ fn path_of(number: usize) -> String {
     format!("example.com/{owner}/module{number}{major}")
 }
 
-fn package_of(number: usize) -> String {
-    format!("module{number}")
-}
-
 fn version_of(number: usize, version: usize) -> String {
     match number {
         _ if number.is_multiple_of(11) => format!("v2.{version}.0"),
@@ -67,7 +63,7 @@ fn go_line(number: usize, version: usize, pruned_from: usize) -> &'static str {
 fn requirements(listed: &Versions, is_direct: impl Fn(usize) -> bool) -> String {
     let mut text = String::new();
     for direct in [true, false] {
-        let lines: Vec<String> = listed
+        let mut lines: Vec<String> = listed
             .iter()
             .filter(|(module, _)| is_direct(**module) == direct)
             .map(|(module, version)| {
@@ -75,6 +71,8 @@ fn requirements(listed: &Versions, is_direct: impl Fn(usize) -> bool) -> String 
                 format!("\t{} {}{mark}\n", path_of(*module), version_of(*module, *version))
             })
             .collect();
+        // As the go command writes them; what it asks for comes in this order.
+        lines.sort();
         if !lines.is_empty() {
             text.push_str(&format!("\nrequire (\n{})\n", lines.concat()));
         }
@@ -82,9 +80,36 @@ fn requirements(listed: &Versions, is_direct: impl Fn(usize) -> bool) -> String 
     text
 }
 
-fn imports(paths: impl Iterator<Item = String>) -> String {
-    let lines: String = paths.map(|path| format!("\t_ {path:?}\n")).collect();
+fn imports(paths: Vec<String>) -> String {
+    let lines: String = paths.into_iter().map(|path| format!("\t_ {path:?}\n")).collect();
     if lines.is_empty() { lines } else { format!("import (\n{lines})\n\n") }
+}
+
+impl Shape {
+    /// Returns the module's files of code. Its first package needs little, others need that one and a module each, and
+    /// `full` needs them all: who imports a module rarely needs all that its go.mod lists.
+    fn packages(&self, number: usize) -> Vec<(String, String)> {
+        let own = path_of(number);
+        let others = |modules: &[usize], part: &str| -> Vec<String> {
+            modules.iter().map(|other| format!("{}{part}", path_of(*other))).collect()
+        };
+        let root = format!("// Package module{number} is made up.\npackage module{number}\n\n");
+        let mut files =
+            vec![(format!("module{number}.go"), format!("{root}{}", imports(others(&self.core, ""))))];
+        let mut all = others(&self.core, "/full");
+        for other in self.imports.iter().filter(|other| !self.core.contains(other)) {
+            let package = format!("with{other}");
+            let needs = imports(vec![own.clone(), format!("{}/full", path_of(*other))]);
+            files.push((format!("{package}/{package}.go"), format!("package {package}\n\n{needs}")));
+            all.push(format!("{own}/{package}"));
+        }
+        all.push(own.clone());
+        files.push(("full/full.go".to_owned(), format!("package full\n\n{}", imports(all))));
+        let mut extra = others(&self.extra, "");
+        extra.push(own);
+        files.push(("extra/extra.go".to_owned(), format!("package extra\n\n{}", imports(extra))));
+        files
+    }
 }
 
 impl Universe {
@@ -135,22 +160,8 @@ impl Universe {
             requirements(&self.listed[number][version], is_direct)
         );
         let prefix = format!("{}@{name}", path_of(number));
-        let package = package_of(number);
-        let needs = |modules: &[usize], part: &str| {
-            imports(modules.iter().map(|other| format!("{}{part}", path_of(*other))))
-        };
-        let own = [
-            ("go.mod".to_owned(), go_mod.clone()),
-            (
-                format!("{package}.go"),
-                format!(
-                    "// Package {package} is made up.\npackage {package}\n\n{}",
-                    needs(&shape.imports, "")
-                ),
-            ),
-            ("core/core.go".to_owned(), format!("package core\n\n{}", needs(&shape.core, "/core"))),
-            ("extra/extra.go".to_owned(), format!("package extra\n\n{}", needs(&shape.extra, ""))),
-        ];
+        let mut own = vec![("go.mod".to_owned(), go_mod.clone())];
+        own.extend(shape.packages(number));
         let file = fs_err::File::create(folder.join(format!("{name}.zip")))?;
         let mut zip = ZipWriter::new(BufWriter::new(file));
         let mut hashes = Vec::new();
@@ -182,7 +193,8 @@ impl Universe {
     pub fn write_project(&self, project: &Project, written: &Written, folder: &Path) -> std::io::Result<()> {
         fs_err::create_dir_all(folder)?;
         let go_mod = self.go_mod(project);
-        let main = imports(project.direct.iter().map(|module| path_of(*module)));
+        let main =
+            imports(project.direct.iter().map(|module| format!("{}/full", path_of(*module))).collect());
         fs_err::write(folder.join("go.mod"), go_mod)?;
         fs_err::write(folder.join("go.sum"), go_sum(project, written))?;
         fs_err::write(folder.join("main.go"), format!("package main\n\n{main}func main() {{}}\n"))
@@ -192,7 +204,7 @@ impl Universe {
     pub fn write_small(&self, project: &Project, written: &Written, folder: &Path) -> std::io::Result<()> {
         let command = folder.join("cmd/tool");
         fs_err::create_dir_all(&command)?;
-        let main = imports(project.small.iter().map(|module| format!("{}/core", path_of(*module))));
+        let main = imports(project.small.iter().map(|module| path_of(*module)).collect());
         fs_err::write(folder.join("go.mod"), self.go_mod(project))?;
         fs_err::write(folder.join("go.sum"), go_sum(project, written))?;
         fs_err::write(command.join("main.go"), format!("package main\n\n{main}func main() {{}}\n"))
