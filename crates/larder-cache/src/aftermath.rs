@@ -11,12 +11,12 @@ use larder_upstream::{FetchCause, Route, WalkFailure, Wanted};
 use quick_cache::sync::Cache;
 
 use crate::{
-    Failure, Outcome, Reason,
+    Event, Failure, Outcome, Reason,
     causes::{KEPT_FOR, was_left_alone},
     clock::Moment,
     engine::Engine,
     failure::attempt_line,
-    flight::{Ready, ReadyBody},
+    flight::{Landing, Ready, ReadyBody, Stop},
     memory::entity_tag,
 };
 
@@ -141,6 +141,24 @@ impl Engine {
         match self.absence_without_asking(route, &wanted_of(key), &failure).await {
             Some(absence) => Err(absence),
             None => Err(failure),
+        }
+    }
+
+    /// Ends a flight whose fetch failed.
+    pub(crate) async fn failed(
+        self: &Arc<Self>,
+        route: &Route,
+        key: &ObjectKey,
+        landing: Landing,
+        failure: Failure,
+    ) {
+        // Off the board before anybody's body breaks: who comes back at once must not join what just failed.
+        let shown = landing.flight().shown();
+        let result = self.after_failure(route, key, failure, shown.is_some()).await;
+        landing.end(result.map_err(|failure| Stop::Failed(Arc::new(failure))));
+        if let Some(growing) = shown {
+            growing.abort();
+            self.metrics.event(Event::Aborted);
         }
     }
 

@@ -109,17 +109,6 @@ impl Engine {
         }
     }
 
-    async fn failed(self: &Arc<Self>, route: &Route, key: &ObjectKey, landing: Landing, failure: Failure) {
-        // Off the board before anybody's body breaks: who comes back at once must not join what just failed.
-        let shown = landing.flight().shown();
-        let result = self.after_failure(route, key, failure, shown.is_some()).await;
-        landing.end(result.map_err(|failure| Stop::Failed(Arc::new(failure))));
-        if let Some(growing) = shown {
-            growing.abort();
-            self.metrics.event(Event::Aborted);
-        }
-    }
-
     async fn fetch(
         self: &Arc<Self>,
         route: &Route,
