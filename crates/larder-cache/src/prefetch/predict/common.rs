@@ -11,8 +11,8 @@ use std::{
 
 use super::ZipFacts;
 
-/// An import needs the votes of at least one package in so many.
-const ONE_IN: usize = 4;
+/// An import needs the votes of more than one package in so many.
+const ONE_IN: usize = 2;
 /// Larger modules have packages for every purpose; nothing is guessed of them.
 const MAX_PACKAGES: usize = 400;
 
@@ -33,7 +33,7 @@ pub(super) fn imports(module: &str, facts: &ZipFacts) -> Vec<Arc<str>> {
             *votes.entry(import).or_default() += 1;
         }
     }
-    let mut common: Vec<_> = votes.into_iter().filter(|(_, count)| count * ONE_IN >= voters.len()).collect();
+    let mut common: Vec<_> = votes.into_iter().filter(|(_, count)| count * ONE_IN > voters.len()).collect();
     common.sort();
     common.into_iter().map(|(import, _)| import).collect()
 }

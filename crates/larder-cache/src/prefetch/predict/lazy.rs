@@ -57,6 +57,10 @@ impl Session {
     pub(super) fn build(&mut self, graph: &Graph, id: NodeId) {
         // The client's own version of a path counts from now on, though a higher one was named.
         self.best.insert(graph.path(id), id);
+        for (module, folder) in self.who_imports(graph, id) {
+            self.lazy.used.entry(module).or_default().folders.insert(folder);
+            self.visit(graph, module);
+        }
         let named = self.packages_asked_for(graph, id);
         let used = self.lazy.used.entry(id).or_default();
         used.folders.extend(named);
@@ -69,6 +73,25 @@ impl Session {
         }
         self.visit(graph, id);
         self.resolve_pending(graph);
+    }
+
+    /// A module that is asked for gives away which packages of earlier ones are built: those that import it, if only one of a module
+    /// does.
+    fn who_imports(&self, graph: &Graph, id: NodeId) -> Vec<(NodeId, Box<str>)> {
+        let path = graph.path_text(id);
+        let mut found = Vec::new();
+        for (module, used) in self.lazy.used.iter().filter(|(_, used)| used.unforeseen) {
+            let Some(facts) = graph.packages(*module) else { continue };
+            let mut importers = facts.packages.iter().filter(|(_, package)| {
+                !package.is_command && package.imports.iter().any(|import| folder_in(import, path).is_some())
+            });
+            if let (Some((folder, _)), None) = (importers.next(), importers.next())
+                && !used.folders.contains(folder)
+            {
+                found.push((*module, folder.clone()));
+            }
+        }
+        found
     }
 
     /// `go install PACKAGE@VERSION` asks for the `.info` of each prefix of the package's path first.
