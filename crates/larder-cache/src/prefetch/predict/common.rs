@@ -13,6 +13,8 @@ use super::ZipFacts;
 
 /// An import needs the votes of more than one package in so many.
 const ONE_IN: usize = 2;
+/// Who needs no more modules than this counts twice.
+const LEAN: usize = 1;
 /// Larger modules have packages for every purpose; nothing is guessed of them.
 const MAX_PACKAGES: usize = 400;
 
@@ -29,8 +31,11 @@ pub(super) fn imports(module: &str, facts: &ZipFacts) -> Vec<Arc<str>> {
     }
     let mut votes: HashMap<Arc<str>, usize> = HashMap::new();
     for voter in &voters {
-        for import in needs(module, facts, voter) {
-            *votes.entry(import).or_default() += 1;
+        let needs = needs(module, facts, voter);
+        // A lean package costs little if it is the wrong one.
+        let weight = if needs.len() <= LEAN { 2 } else { 1 };
+        for import in needs {
+            *votes.entry(import).or_default() += weight;
         }
     }
     let mut common: Vec<_> = votes.into_iter().filter(|(_, count)| count * ONE_IN > voters.len()).collect();

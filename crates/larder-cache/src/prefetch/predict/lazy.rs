@@ -24,6 +24,8 @@ struct Used {
     /// By folder.
     folders: BTreeSet<Box<str>>,
     visited: HashSet<Box<str>>,
+    /// Only a guess led here: nothing further is followed before the client comes for it.
+    waits: bool,
 }
 
 /// What is known of a build.
@@ -64,6 +66,7 @@ impl Session {
         let named = self.packages_asked_for(graph, id);
         let used = self.lazy.used.entry(id).or_default();
         used.folders.extend(named);
+        used.waits = false;
         if used.folders.is_empty() {
             (used.unforeseen, used.guess) = (true, true);
         }
@@ -115,18 +118,27 @@ impl Session {
         let mut work = vec![id];
         while let Some(id) = work.pop() {
             let Some(facts) = graph.packages(id) else { continue };
-            let Some(used) = self.lazy.used.get_mut(&id) else { continue };
+            let Some(used) = self.lazy.used.get_mut(&id).filter(|used| !used.waits) else { continue };
             let mut imports = Vec::new();
+            let mut guesses = Vec::new();
             for (folder, package) in &facts.packages {
                 if used.folders.contains(folder) && used.visited.insert(folder.clone()) {
                     imports.extend(package.imports.iter().cloned());
                 }
             }
             if std::mem::take(&mut used.guess) {
-                imports.extend(common::imports(graph.path_text(id), facts));
+                guesses = common::imports(graph.path_text(id), facts);
+            }
+            for guess in guesses {
+                let known: HashSet<NodeId> = self.lazy.used.keys().copied().collect();
+                if let Some(module) = self.resolve(graph, id, &guess).filter(|module| !known.contains(module))
+                {
+                    self.lazy.used.entry(module).or_default().waits = true;
+                }
             }
             for import in imports {
                 if let Some(module) = self.resolve(graph, id, &import) {
+                    self.lazy.used.entry(module).or_default().waits = false;
                     work.push(module);
                 } else {
                     self.lazy.pending.insert((id, (*import).into()));
