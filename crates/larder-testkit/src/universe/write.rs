@@ -105,6 +105,11 @@ impl Shape {
         }
         all.push(own.clone());
         files.push(("full/full.go".to_owned(), format!("package full\n\n{}", imports(all))));
+        // Most packages of a real module need nothing that its first one doesn't.
+        for part in 0..8 {
+            let needs = imports(vec![own.clone()]);
+            files.push((format!("part{part}/part.go"), format!("package part{part}\n\n{needs}")));
+        }
         let mut extra = others(&self.extra, "");
         extra.push(own);
         files.push(("extra/extra.go".to_owned(), format!("package extra\n\n{}", imports(extra))));
