@@ -6,13 +6,15 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::fs::sendfile;
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::SendFlags;
 use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::access_log::RequestLog;
 use crate::app::{AtOnceBody, Backend};
@@ -27,10 +29,8 @@ const TURN: u64 = 1 << 20;
 /// How far ahead the kernel is asked whether it has a file in memory, and in which steps.
 const AHEAD: u64 = 2 << 20;
 const STEP: u64 = 256 << 10;
-/// A client that makes room within this time gets more bytes at once, up to so many: each time costs a wake-up. One that does not gets
-/// few, so that the sweep sees whether it reads at all.
-const SOON: Duration = Duration::from_millis(50);
-const MOST_UNSENT: u32 = 2 << 20;
+/// No bound on the unsent bytes that the kernel holds: those of a file are its own anyway, and few of them at a time cost twice the CPU.
+const UNBOUND: u32 = 1 << 30;
 
 /// How many unsent bytes the kernel holds for a client.
 #[derive(Clone, Copy)]
@@ -88,8 +88,10 @@ impl Large {
             }
             (AtOnceBody::File { file, len }, Some(socket)) => {
                 let (file, len) = (Arc::clone(file), *len);
+                unsent.set(socket, UNBOUND);
+                let patience = context.shared.limits.write_window / 4;
                 send_more(socket, &head, context.open.state()).await?;
-                self.send_file(socket, &file, len, context.open.state(), unsent).await?;
+                self.send_file(socket, &file, len, context.open.state(), patience).await?;
             }
             (AtOnceBody::File { file, len }, None) => {
                 let pieces = FilePieces::new(Arc::clone(file), 0, *len, &context.shared.app.budget);
@@ -143,7 +145,7 @@ impl Large {
         file: &Arc<File>,
         len: u64,
         state: &Connection,
-        unsent: &mut Unsent,
+        patience: Duration,
     ) -> io::Result<()> {
         let (mut at, mut at_hand, mut turn) = (0, 0, TURN);
         while at < len {
@@ -151,9 +153,8 @@ impl Large {
                 at_hand = self.bring_to_hand(file, at, len).await.map_err(|error| self.broke_off(error))?;
             }
             let want = usize::try_from((at_hand - at).min(turn)).unwrap_or(usize::MAX);
-            let sent = socket.try_io(Interest::WRITABLE, || {
-                Ok(rustix::fs::sendfile(socket, &**file, Some(&mut at), want)?)
-            });
+            let sent =
+                socket.try_io(Interest::WRITABLE, || Ok(sendfile(socket, &**file, Some(&mut at), want)?));
             match sent {
                 Ok(0) => return Err(self.broke_off(io::ErrorKind::UnexpectedEof.into())),
                 Ok(sent) => {
@@ -167,10 +168,17 @@ impl Large {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     state.note_write_blocked();
-                    let blocked = Instant::now();
-                    socket.writable().await?;
-                    let next = if blocked.elapsed() < SOON { MOST_UNSENT.min(unsent.0 * 2) } else { UNSENT };
-                    unsent.set(socket, next);
+                    // The kernel tells of room when a third of it is free. A slow reader makes less in the time that the sweep gives it.
+                    let Ok(writable) = timeout(patience, socket.writable()).await else {
+                        match sendfile(socket, &**file, Some(&mut at), want) {
+                            Ok(sent) => state.note_written(sent),
+                            Err(Errno::AGAIN | Errno::INTR) => {}
+                            Err(error) => return Err(error.into()),
+                        }
+                        self.sent = at;
+                        continue;
+                    };
+                    writable?;
                     turn = TURN;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

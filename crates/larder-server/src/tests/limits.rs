@@ -143,10 +143,13 @@ fn f_9_a_reader_that_does_not_read_is_cut() {
     stalled.write_all(GET_BIG).expect("sent");
     let mut reading = connect(&server);
     reading.write_all(GET_BIG).expect("sent");
+    let mut slow = connect(&server);
+    slow.write_all(GET_BIG).expect("sent");
     let mut buffer = vec![0; 1 << 20];
     let mut got = 0;
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(4) {
+    while begun.elapsed() < Duration::from_secs(6) {
+        assert!(slow.read(&mut buffer[..32 << 10]).expect("the slow one too") > 0);
         got += reading.read(&mut buffer[..256 << 10]).expect("the one that reads goes on");
         std::thread::sleep(Duration::from_millis(100));
     }
