@@ -351,7 +351,7 @@ fn what_nobody_asked_for_can_be_removed_until_somebody_does() {
     assert!(store.remove_unused(&keys[0]).unwrap());
     assert!(!store.remove_unused(&keys[1]).unwrap(), "somebody asked for it");
     assert!(store.object(&keys[0]).unwrap().is_none() && store.unused().is_empty());
-    let list = std::fs::read_to_string(folder.path().join("modules/example.com/!a/@v/list")).unwrap();
+    let list = fs_err::read_to_string(folder.path().join("modules/example.com/!a/@v/list")).unwrap();
     assert_eq!(list, "v1.1.0\n");
 
     put(&store, &keys[0], b"module example.com/A\n").unwrap();
