@@ -162,7 +162,7 @@ impl Engine {
         if route.private && !access.client_is_private_ok {
             return None;
         }
-        let kept = self.answers.kept.get(&(wanted.clone(), route.chain.to_string().into()))?;
+        let kept = self.answers.kept.get(&(wanted.clone(), Arc::clone(route.chain.text())))?;
         let age = self.settings.clock.age(kept.asked);
         if age >= self.settings.answer_freshness {
             return None;
@@ -333,7 +333,7 @@ impl Engine {
             Err(failure) => {
                 let failure = self.walk_failed(route, wanted, &failure).await;
                 if failure.reason == Reason::Absent {
-                    self.answers.kept.remove(&(wanted.clone(), route.chain.to_string().into()));
+                    self.answers.kept.remove(&(wanted.clone(), Arc::clone(route.chain.text())));
                     self.keep_absence(route, wanted, &failure);
                 }
                 Err(Arc::new(failure))
@@ -413,7 +413,7 @@ impl Engine {
         known: Option<Arc<Kept>>,
         upstream: UpstreamName,
     ) -> Refreshed {
-        let chain = route.chain.to_string();
+        let chain = route.chain.text();
         let now = self.settings.clock.now();
         let confirmed = news.is_none();
         let (body, validators, fetched_at) = match (news, known) {
@@ -437,8 +437,8 @@ impl Engine {
             fetched_at,
             checked_at: now,
         };
-        self.store.put_answer(&answer_key(wanted, &chain), row);
-        self.answers.kept.insert((wanted.clone(), chain.into()), Arc::clone(&kept));
+        self.store.put_answer(&answer_key(wanted, chain), row);
+        self.answers.kept.insert((wanted.clone(), Arc::clone(chain)), Arc::clone(&kept));
         self.forget_absence(wanted);
         let outcome = if confirmed { Outcome::Revalidated { upstream } } else { Outcome::Miss { upstream } };
         Refreshed { kept, outcome }
@@ -446,12 +446,12 @@ impl Engine {
 
     /// Returns what was learned before, from memory or from the store.
     async fn kept_answer(&self, route: &Route, wanted: &Wanted) -> Option<Arc<Kept>> {
-        let chain = route.chain.to_string();
-        let key = (wanted.clone(), Arc::from(chain.as_str()));
+        let chain = route.chain.text();
+        let key = (wanted.clone(), Arc::clone(chain));
         if let Some(kept) = self.answers.kept.get(&key) {
             return Some(kept);
         }
-        let row = read_answer(&self.store, answer_key(wanted, &chain)).await?;
+        let row = read_answer(&self.store, answer_key(wanted, chain)).await?;
         let body = row.body?;
         let age = self.settings.clock.since(row.checked_at);
         let asked = self.settings.clock.moment_before(age);

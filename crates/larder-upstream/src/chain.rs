@@ -22,6 +22,8 @@ use crate::urgency::Urgency;
 #[derive(Clone)]
 pub struct Chain {
     entries: Arc<[ChainEntry]>,
+    /// Its name as a list, which is part of many keys.
+    text: Arc<str>,
     trail: Trail,
     urgency: Urgency,
 }
@@ -45,7 +47,13 @@ pub struct WalkFailure {
 
 impl Chain {
     pub(crate) fn new(entries: Vec<ChainEntry>) -> Self {
-        Self { entries: entries.into(), trail: Trail::default(), urgency: Urgency::now() }
+        let text = text_of(&entries).into();
+        Self { entries: entries.into(), text, trail: Trail::default(), urgency: Urgency::now() }
+    }
+
+    /// Returns its upstreams as a list like that of `GOPROXY`, in printable form. Cloning it is cheap.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
     }
 
     /// Returns the entries.
@@ -112,16 +120,21 @@ impl Chain {
 
 impl fmt::Display for Chain {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for entry in self.entries.iter() {
-            write!(formatter, "{}", entry.upstream.name())?;
-            match entry.separator {
-                Separator::Comma => formatter.write_str(",")?,
-                Separator::Pipe => formatter.write_str("|")?,
-                Separator::End => {}
-            }
-        }
-        Ok(())
+        formatter.write_str(&self.text)
     }
+}
+
+fn text_of(entries: &[ChainEntry]) -> String {
+    let mut text = String::new();
+    for entry in entries {
+        text.push_str(&entry.upstream.name().to_string());
+        match entry.separator {
+            Separator::Comma => text.push(','),
+            Separator::Pipe => text.push('|'),
+            Separator::End => {}
+        }
+    }
+    text
 }
 
 impl fmt::Debug for Chain {
