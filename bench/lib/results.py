@@ -64,7 +64,8 @@ class Table:
         if self.failed:
             print(f"{len(self.failed)} rows broke off: {', '.join(self.failed)}", flush=True)
 
-    def write(self, path):
+    def write(self, path, kept):
+        """Writes the rows, over those that were kept from earlier runs of other rows."""
         machine = {"cores": os.cpu_count(), "system": platform.release(), "machine": platform.machine()}
         for name, command in {"go": ["go", "version"], "nginx": ["nginx", "-v"]}.items():
             try:
@@ -72,7 +73,7 @@ class Table:
                 machine[name] = (done.stdout or done.stderr).strip()
             except OSError:
                 pass
-        path.write_text(json.dumps({"machine": machine, "rows": self.rows, "skipped": self.skipped, "failed": self.failed}, indent=1) + "\n")
+        path.write_text(json.dumps({"machine": machine, "rows": kept | self.rows, "skipped": self.skipped, "failed": self.failed}, indent=1) + "\n")
 
 
 def figure(value):

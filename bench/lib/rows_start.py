@@ -1,4 +1,5 @@
 """How long it takes until the first answer, and what a large store changes."""
+import json
 import os
 import random
 import socket
@@ -53,14 +54,21 @@ def start(bench, table):
 
 
 def large_store(tree, data, modules, versions):
-    """Fills a store with links to one version's files."""
+    """Fills a store with links, as a module cache that was copied in: each version has its own .info, the rest is one version's."""
     one = min(tree.rglob("*.zip"), key=lambda path: path.stat().st_size)
+    each = [f"v0.{version}.0" for version in range(versions // modules)]
+    infos = data / "infos"
+    infos.mkdir(parents=True)
+    for version in each:
+        (infos / version).write_text(json.dumps({"Version": version, "Time": "2024-01-01T00:00:00Z"}))
     for module in range(modules):
         folder = data / f"modules/example.com/m{module}/@v"
         folder.mkdir(parents=True)
-        for version in range(versions // modules):
-            for kind in (".info", ".mod", ".zip"):
-                os.link(one.with_suffix(kind), folder / f"v0.{version}.0{kind}")
+        (folder / "list").write_text("".join(f"{version}\n" for version in each))
+        for version in each:
+            os.link(infos / version, folder / f"{version}.info")
+            for kind in (".mod", ".zip"):
+                os.link(one.with_suffix(kind), folder / f"{version}{kind}")
 
 
 @row("million")
