@@ -60,6 +60,15 @@ fn served(larder: &LarderProcess, module: &BuiltModule) {
     }
 }
 
+/// Waits until all of a module is durable: not before is it served as a hit.
+fn kept(larder: &LarderProcess, module: &BuiltModule) {
+    for extension in ["info", "mod", "zip"] {
+        let path = module.url_path(extension);
+        let is_hit = || larder.get(&path).header("cache-status").is_some_and(|status| status.contains("hit"));
+        assert!((0..10_000).any(|_| is_hit()), "{path} is never a hit");
+    }
+}
+
 /// Goes through the whole story; `fill` and `empty` take the room and give it back.
 fn story(
     scene: &Scenario,
@@ -70,6 +79,7 @@ fn story(
 ) {
     let objects = objects(scene);
     served(larder, &objects.stored);
+    kept(larder, &objects.stored);
     fill(inside);
 
     served(larder, &objects.stored);
