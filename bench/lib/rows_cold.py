@@ -6,16 +6,8 @@ import time
 
 from . import clients, servers
 from .results import at_most
+from .rows import row
 from .world import Skipped
-
-ROWS = {}
-
-
-def row(name):
-    def register(function):
-        ROWS[name] = function
-        return function
-    return register
 
 
 def distance(bench, delay):

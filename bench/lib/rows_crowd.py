@@ -4,15 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from . import clients, servers
 from .results import at_most
-
-ROWS = {}
-
-
-def row(name):
-    def register(function):
-        ROWS[name] = function
-        return function
-    return register
+from .rows import row
 
 
 def recorded(bench, upstream):

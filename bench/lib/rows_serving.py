@@ -1,15 +1,7 @@
 """What is stored, on its way to clients: requests a second and processor time, beside nginx with the same files."""
 from . import clients, servers
 from .results import at_least, at_most
-
-ROWS = {}
-
-
-def row(name):
-    def register(function):
-        ROWS[name] = function
-        return function
-    return register
+from .rows import row
 
 
 def warm(server, paths):

@@ -7,16 +7,8 @@ import time
 
 from . import rows_crowd, servers
 from .results import at_most
+from .rows import row
 from .world import Process, free_port
-
-ROWS = {}
-
-
-def row(name):
-    def register(function):
-        ROWS[name] = function
-        return function
-    return register
 
 
 def first_answer(world, data, path):
