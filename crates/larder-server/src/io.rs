@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -44,6 +45,18 @@ impl MarkedIo {
             Transport::Plain(_) => false,
             Transport::Encrypted(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
+    }
+
+    /// Reports whether the kernel holds bytes of the client that nobody has read.
+    ///
+    /// A read that finds nothing does not tell: the runtime may not have seen yet that they are there.
+    pub(crate) fn has_unread(&self) -> bool {
+        let socket = match &self.transport {
+            Transport::Plain(stream) => stream,
+            Transport::Encrypted(stream) => stream.get_ref().0,
+        };
+        let looking = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        rustix::net::recv(socket, &mut [0_u8; 1][..], looking).is_ok_and(|(_, found)| found > 0)
     }
 
     fn mark_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

@@ -9,7 +9,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -142,11 +141,7 @@ impl<B: Backend> Server<B> {
                 }
             }
         }
-        // What the kernel has accepted for us already is served too.
-        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-            shared.begin(&lanes, stream, peer);
-        }
-        drop(listener);
+        shared.begin_rest(&lanes, listener);
         let left = drain(&shared).await;
         sweeper.abort();
         left
@@ -319,6 +314,24 @@ async fn all_closed(connections: &Connections) {
 }
 
 impl<B: Backend> Shared<B> {
+    /// Serves what the kernel has accepted for us already, and listens no longer.
+    ///
+    /// The kernel itself is asked: the runtime may not have seen yet that somebody has connected, and closing the listener would reset
+    /// that connection.
+    fn begin_rest(self: &Arc<Self>, lanes: &Lanes, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        loop {
+            let (stream, peer) = match listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) if is_about_the_peer(&error) => continue,
+                Err(_) => return,
+            };
+            if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                self.begin(lanes, stream, peer);
+            }
+        }
+    }
+
     fn begin(self: &Arc<Self>, lanes: &Lanes, stream: TcpStream, peer: SocketAddr) {
         let context = Context::new(Arc::clone(self), self.connections.open(), peer, Handle::current());
         lanes.serve(stream, move |stream| serve(context, stream));

@@ -125,7 +125,7 @@ impl Fast {
                         Poll::Ready(Ok(())) => input.filled().len(),
                         Poll::Ready(Err(_)) => return Poll::Ready(Step::Next(Next::Broken)),
                         // What had arrived by now is still answered.
-                        Poll::Pending if context.is_draining() => {
+                        Poll::Pending if context.is_draining() && !io.has_unread() => {
                             return Poll::Ready(Step::Next(Next::Close));
                         }
                         Poll::Pending => return Poll::Pending,

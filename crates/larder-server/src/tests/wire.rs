@@ -141,6 +141,22 @@ fn f_17_a_drain_finishes_what_is_in_flight() {
 }
 
 #[test]
+fn who_has_asked_before_a_drain_is_answered() {
+    for _ in 0..20 {
+        let mut server = Running::plain(&Arc::new(Fake::new()));
+        let mut streams: Vec<TcpStream> = (0..50).map(|_| connect(&server)).collect();
+        for stream in &mut streams {
+            stream.write_all(b"GET /example.com/a/@latest HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
+        }
+        server.tell_to_stop();
+        for stream in &mut streams {
+            assert_eq!(read_one(stream).status, 200);
+        }
+        assert_eq!(server.wait(), 0, "nothing had to be cut");
+    }
+}
+
+#[test]
 fn a_drain_has_an_end() {
     let fake = Arc::new(Fake::new());
     let mut settings = ServerSettings::default();
