@@ -13,7 +13,10 @@ use larder_module::{
 };
 use larder_store::{ObjectKey, Store};
 use larder_upstream::{BreakerState, Routes, Turns, UpstreamState, Upstreams, Wanted};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     Access, ChecksumDatabases, Content, Failure, Journal, Metrics, PrefetchSettings, Served, WallClock,
@@ -28,6 +31,9 @@ use crate::{
     prefetch::{Counts, Prefetcher},
     tasks::{Slots, Tasks},
 };
+
+/// How many objects may be written down in the index while their clients are being answered; more are waited for.
+const RECORDING: usize = 64;
 
 /// What may be set about the engine.
 #[derive(Clone, Debug)]
@@ -100,6 +106,8 @@ pub struct Engine {
     pub(crate) refusals: Refusals,
     pub(crate) causes: Causes,
     pub(crate) checking: Checking,
+    /// Places for what is written down while its client is being answered.
+    pub(crate) recording: Arc<Semaphore>,
     pub(crate) prefetch: Prefetcher,
 }
 
@@ -131,6 +139,7 @@ impl Engine {
             refusals: Refusals::new(),
             causes: Causes::new(),
             checking: Checking::default(),
+            recording: Arc::new(Semaphore::new(RECORDING)),
             settings,
             store,
             upstreams,

@@ -18,6 +18,7 @@ mod failure;
 mod fetch;
 mod findings;
 mod flight;
+mod found;
 mod growing;
 mod journal;
 mod look;

@@ -8,7 +8,6 @@
 
 use std::{os::unix::fs::FileExt, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use larder_module::{
     defaults::TOOLCHAIN_MODULE,
     dirhash::{H1, hash_mod},
@@ -24,6 +23,7 @@ use crate::{
     checksum::What,
     engine::{Engine, Watch},
     flight::{Ready, ReadyBody},
+    found::{Found, unreadable},
     memory::{READY, entity_tag},
     spool::{SpoolContent, blocking},
     verify::{Effort, mode_for},
@@ -61,17 +61,17 @@ impl Engine {
         // What isn't stored is fetched next, unless it is known that there is no such thing.
         let absence = may_ask.then(|| self.unread_absence(route, key)).flatten();
         let found = blocking(move || {
-            let Some(object) = store.object(&wanted)? else {
+            let Some(found) = Found::read(&store, &wanted)? else {
                 let read = absence.map(|question| {
                     let row = store.answer(&question);
                     (question, row)
                 });
                 return Ok(Err(read));
             };
-            let soundness = store.compare(&wanted, &object)?;
-            Ok(Ok((object, soundness)))
+            let soundness = store.compare(&wanted, &found.object)?;
+            Ok(Ok((found, soundness)))
         });
-        let (object, soundness) = match found.await.map_err(|error| store_broken(key, &error))? {
+        let (found, soundness) = match found.await.map_err(|error| store_broken(key, &error))? {
             Ok(found) => found,
             Err(read) => {
                 if let Some((question, row)) = read {
@@ -80,37 +80,65 @@ impl Engine {
                 return Ok(None);
             }
         };
-        let object = Arc::new(object);
         let examination = match soundness {
             Soundness::Damaged { expected, found } => Examination::Bad(format!(
                 "its bytes changed on the disk: the SHA-256 starts with {}, was {}",
                 entity_tag(&found),
                 entity_tag(&expected)
             )),
-            Soundness::Unknown => self.examine(route, key, &object, may_ask).await?,
-            Soundness::Sound => self.reconsider(route, key, &object, may_ask).await?,
+            Soundness::Unknown => self.examine(route, key, &found, may_ask).await?,
+            Soundness::Sound => self.reconsider(route, key, &found, may_ask).await?,
         };
         match examination {
-            Examination::Trusted => self.ready(key, &object, None).await.map(Some),
+            Examination::Trusted => self.ready(key, &found, None).await.map(Some),
             Examination::TrustedForNow => {
-                let ready = self.ready(key, &object, None).await?;
+                let ready = self.ready(key, &found, None).await?;
                 let is_watched = may_ask && self.check_later(key);
                 let expires = (!is_watched).then(|| self.settings.clock.moment_after(TRUSTED_FOR));
                 Ok(Some(Ready { expires, ..ready }))
             }
             Examination::Withheld => Ok(None),
             Examination::Good(examined) => {
-                let (store, key_copy, copy) = (self.store.clone(), key.clone(), Arc::clone(&object));
-                let recorded = blocking(move || store.record_examined(&key_copy, &copy, &examined)).await;
-                if let Err(error) = &recorded {
-                    tracing::warn!(object = %key, %error, "what examining {key} found could not be written down: {error}");
-                }
-                self.ready(key, &object, recorded.ok().as_ref()).await.map(Some)
+                let recorded = self.record(key, &found, examined).await;
+                self.ready(key, &found, recorded.as_ref()).await.map(Some)
             }
             Examination::Bad(reason) => {
-                self.move_aside(key, &object, reason).await;
+                self.move_aside(key, &found.object, reason).await;
                 Ok(None)
             }
+        }
+    }
+
+    /// Writes down what examining an object found, and returns the row if there is one now.
+    ///
+    /// Nobody waits for the first row of a small object: its client has to be answered, and without the row it's only examined again some
+    /// day. That something is trusted which wasn't before is waited for.
+    async fn record(
+        self: &Arc<Self>,
+        key: &ObjectKey,
+        found: &Found,
+        examined: Examined,
+    ) -> Option<ObjectRow> {
+        let (store, key, object) = (self.store.clone(), key.clone(), Arc::clone(&found.object));
+        let is_news = object.row.is_none() && !object.marks.unverified;
+        let write = async move {
+            let path = key.to_string();
+            let recorded = blocking(move || store.record_examined(&key, &object, &examined)).await;
+            recorded
+                .inspect_err(|error| {
+                    tracing::warn!(object = %path, %error, "what examining {path} found could not be written down: {error}");
+                })
+                .ok()
+        };
+        match Arc::clone(&self.recording).try_acquire_owned() {
+            Ok(place) if is_news && found.is_small() => {
+                self.tasks.spawn(async move {
+                    write.await;
+                    drop(place);
+                });
+                None
+            }
+            Ok(_) | Err(_) => write.await,
         }
     }
 
@@ -129,13 +157,14 @@ impl Engine {
         &self,
         route: &Route,
         key: &ObjectKey,
-        object: &Arc<StoredObject>,
+        found: &Found,
         may_ask: bool,
     ) -> Result<Examination, Failure> {
+        let object = &found.object;
         let (what, h1) = match key.kind() {
-            ObjectKind::Info => return self.examine_info(key, object).await,
+            ObjectKind::Info => return examine_info(key, found).await,
             ObjectKind::Mod => {
-                let content = self.content(key, object).await?;
+                let content = found.content(key).await?;
                 if let Err(cause) = judge_committed_mod(&content) {
                     return Ok(Examination::Bad(cause.to_string()));
                 }
@@ -159,9 +188,10 @@ impl Engine {
         &self,
         route: &Route,
         key: &ObjectKey,
-        object: &Arc<StoredObject>,
+        found: &Found,
         may_ask: bool,
     ) -> Result<Examination, Failure> {
+        let object = &found.object;
         let Some(row) = &object.row else { return Ok(Examination::Trusted) };
         if key.kind() == ObjectKind::Info
             || (row.verified == Verification::Verified && !object.marks.unverified)
@@ -176,7 +206,7 @@ impl Engine {
                 Ok(if is_unverified { Examination::TrustedForNow } else { Examination::Trusted })
             }
             VerifyMode::Required => {
-                let (what, h1) = match self.hash_of(key, object, row).await {
+                let (what, h1) = match self.hash_of(key, found, row).await {
                     Ok(hash) => hash,
                     Err(reason) => return Ok(Examination::Bad(reason)),
                 };
@@ -191,22 +221,17 @@ impl Engine {
         }
     }
 
-    async fn hash_of(
-        &self,
-        key: &ObjectKey,
-        object: &Arc<StoredObject>,
-        row: &ObjectRow,
-    ) -> Result<(What, H1), String> {
+    async fn hash_of(&self, key: &ObjectKey, found: &Found, row: &ObjectRow) -> Result<(What, H1), String> {
         match key.kind() {
             ObjectKind::Info | ObjectKind::Mod => {
-                let content = self.content(key, object).await.map_err(|failure| failure.text())?;
+                let content = found.content(key).await.map_err(|failure| failure.text())?;
                 Ok((What::Mod, hash_mod(&content)))
             }
             ObjectKind::Zip => match &row.h1 {
                 Some(h1) => Ok((What::Zip, *h1)),
                 None => {
                     let h1 = self
-                        .inspect_stored(key, object, &Urgency::now())
+                        .inspect_stored(key, &found.object, &Urgency::now())
                         .await
                         .map_err(|error| error.to_string())?;
                     Ok((What::Zip, h1))
@@ -251,23 +276,6 @@ impl Engine {
         }
     }
 
-    async fn examine_info(
-        &self,
-        key: &ObjectKey,
-        object: &Arc<StoredObject>,
-    ) -> Result<Examination, Failure> {
-        let content = self.content(key, object).await?;
-        Ok(match Info::parse(&content) {
-            Ok(info) if info.version == *key.of().version() => Examination::Good(Examined {
-                h1: None,
-                source: "found in the store".to_owned(),
-                verified: Verification::NotApplicable,
-            }),
-            Ok(info) => Examination::Bad(format!("it names {}", info.version)),
-            Err(error) => Examination::Bad(error.to_string()),
-        })
-    }
-
     async fn inspect_stored(
         &self,
         key: &ObjectKey,
@@ -278,26 +286,12 @@ impl Engine {
         self.inspect(key, SpoolContent::File(Arc::new(file)), object.size, urgency).await
     }
 
-    async fn content(&self, key: &ObjectKey, object: &Arc<StoredObject>) -> Result<Bytes, Failure> {
-        let copy = Arc::clone(object);
-        let read = tokio::task::spawn_blocking(move || read_whole(&copy)).await;
-        match read {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(error)) => Err(unreadable(key, &error.to_string())),
-            Err(error) => Err(unreadable(key, &error.to_string())),
-        }
-    }
-
     /// Makes a stored object ready to be served: small ones in memory, others as a shared open file.
-    async fn ready(
-        &self,
-        key: &ObjectKey,
-        object: &Arc<StoredObject>,
-        row: Option<&ObjectRow>,
-    ) -> Result<Ready, Failure> {
+    async fn ready(&self, key: &ObjectKey, found: &Found, row: Option<&ObjectRow>) -> Result<Ready, Failure> {
+        let object = &found.object;
         let known = row.or(object.row.as_ref()).map(|row| row.sha256);
         let (body, sha256) = if object.size <= READY {
-            let content = self.content(key, object).await?;
+            let content = found.content(key).await?;
             let sha256 = known.unwrap_or_else(|| Sha256::digest(&content).into());
             (ReadyBody::Memory(content), sha256)
         } else {
@@ -374,16 +368,16 @@ impl Engine {
         let routes = self.routes();
         let route = routes.route(key.of().module().as_str());
         let (store, wanted) = (self.store.clone(), key.clone());
-        let Ok(Some(object)) = blocking(move || store.object(&wanted)).await else {
+        let Ok(Some(found)) = blocking(move || Found::read(&store, &wanted)).await else {
             return true;
         };
-        let object = Arc::new(object);
+        let object = Arc::clone(&found.object);
         let examination = match &object.row {
-            Some(row) => match self.hash_of(key, &object, row).await {
+            Some(row) => match self.hash_of(key, &found, row).await {
                 Ok((what, h1)) => self.ask_about(route, key, &object, what, h1, Effort::Whole).await,
                 Err(_) => return true,
             },
-            None => self.examine(route, key, &object, true).await,
+            None => self.examine(route, key, &found, true).await,
         };
         match examination {
             Ok(Examination::Trusted) => true,
@@ -410,6 +404,19 @@ impl Engine {
     }
 }
 
+async fn examine_info(key: &ObjectKey, found: &Found) -> Result<Examination, Failure> {
+    let content = found.content(key).await?;
+    Ok(match Info::parse(&content) {
+        Ok(info) if info.version == *key.of().version() => Examination::Good(Examined {
+            h1: None,
+            source: "found in the store".to_owned(),
+            verified: Verification::NotApplicable,
+        }),
+        Ok(info) => Examination::Bad(format!("it names {}", info.version)),
+        Err(error) => Examination::Bad(error.to_string()),
+    })
+}
+
 /// Reports whether a file's marks stand for its having been verified once.
 fn is_trustworthy(key: &ObjectKey, object: &StoredObject) -> bool {
     key.of().module().as_str() != TOOLCHAIN_MODULE && !object.marks.unverified
@@ -426,23 +433,7 @@ fn effort_for(route: &Route, key: &ObjectKey, object: &StoredObject, may_ask: bo
     }
 }
 
-fn read_whole(object: &StoredObject) -> std::io::Result<Bytes> {
-    let size = usize::try_from(object.size).map_err(std::io::Error::other)?;
-    let mut content = vec![0; size];
-    object.file.read_exact_at(&mut content, 0)?;
-    Ok(content.into())
-}
-
 fn store_broken(key: &ObjectKey, error: &StoreError) -> Failure {
     tracing::error!(object = %key, %error, "the store could not be read: {error}");
     unreadable(key, &error.to_string())
-}
-
-fn unreadable(key: &ObjectKey, detail: &str) -> Failure {
-    Failure::new(
-        Reason::StoreBroken,
-        &format!("could not read {key} from Larder's own store"),
-        &[detail.to_owned()],
-        &["tell the operator of this Larder; its upstreams were not asked"],
-    )
 }

@@ -209,10 +209,16 @@ fn read_ziphash(path: &Path) -> Option<H1> {
     std::str::from_utf8(&buffer[..len]).ok()?.trim_end().parse().ok()
 }
 
+/// How much of a file is read at once.
+const LARGEST: usize = 128 << 10;
+
 /// The SHA-256 of a file's first `size` bytes, and how many there were.
 pub(crate) fn hash_file(file: &File, path: &Path) -> Result<([u8; 32], u64), StoreError> {
     let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 128 * 1024];
+    let expected = file.metadata().map_or(u64::MAX, |metadata| metadata.len());
+    // Most files are small. A byte more than it has tells at once that one has ended.
+    let mut buffer =
+        vec![0; usize::try_from(expected).map_or(LARGEST, |len| len.saturating_add(1).min(LARGEST))];
     let mut offset = 0;
     loop {
         match file.read_at(&mut buffer, offset) {

@@ -39,6 +39,13 @@ pub(crate) fn has_module(modules: &Path, module: &ModulePath) -> Result<bool, St
     Ok(found)
 }
 
+/// Reports whether the `list` file names a version; one that can't be read names none.
+pub(crate) fn lists(folder: &Path, version: &Version) -> bool {
+    let text = read_file(&folder.join(LIST)).ok().flatten().unwrap_or_default();
+    let version = version.to_string();
+    text.split(|byte| *byte == b'\n').any(|line| line == version.as_bytes())
+}
+
 /// Rewrites the `list` file if it isn't what the folder says; reports whether it did.
 pub(crate) fn write_list(store: &Store, folder: &Path, _lock: Locked<'_>) -> Result<bool, StoreError> {
     let inner = store.inner();
