@@ -9,6 +9,7 @@ mod common;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -17,6 +18,14 @@ use larder_store::{FailPoint, ObjectKey, Store, Verification};
 use larder_testkit::Rng;
 
 const VICTIM: &str = "victim";
+
+/// Whoever has a store open here reads it, whoever starts a process writes it: until a process runs its own program it has the locks of
+/// this one's stores too, and a victim would find its store taken.
+static NOBODY_STARTS: RwLock<()> = RwLock::new(());
+
+fn nobody_starts() -> RwLockReadGuard<'static, ()> {
+    NOBODY_STARTS.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The content of an object, which a reader can make again.
 fn expected(key: &ObjectKey) -> Vec<u8> {
@@ -82,6 +91,7 @@ fn start(root: &Path, plan: &str, first: u64, count: u64, under: &[&str]) -> Chi
             command
         }
     };
+    let started = NOBODY_STARTS.write().unwrap_or_else(PoisonError::into_inner);
     let mut child = command
         .args(["--exact", VICTIM, "--ignored", "--nocapture", "--test-threads=1"])
         .stdin(Stdio::piped())
@@ -89,6 +99,7 @@ fn start(root: &Path, plan: &str, first: u64, count: u64, under: &[&str]) -> Chi
         .stderr(Stdio::null())
         .spawn()
         .expect("the victim starts");
+    drop(started);
     let orders = format!("{}\n{plan}\n{first}\n{count}\n", root.display());
     child.stdin.take().unwrap().write_all(orders.as_bytes()).expect("the victim takes its orders");
     child
@@ -122,6 +133,7 @@ fn parse_acknowledged(lines: impl Iterator<Item = std::io::Result<String>>) -> (
 
 /// Opens the store after a crash and looks at everything in it.
 fn examine(root: &Path, acknowledged: &[ObjectKey], context: &str) -> usize {
+    let _held = nobody_starts();
     let started = Instant::now();
     let store = Store::open(options(root).exclusive()).expect("the store opens after a crash");
     assert!(started.elapsed() < Duration::from_secs(1), "{context}: opening took {:?}", started.elapsed());
@@ -220,9 +232,10 @@ fn killed_at_each_step() {
         assert_eq!(steps, 0, "the victim died at step {step}");
         examine(folder.path(), &acknowledged, &format!("killed at step {step} of {total}"));
         // The next process finishes the work.
-        let store = open(folder.path());
-        publish_version(&store, "example.com/m0", "v1.0.0", |_| {});
-        drop(store);
+        {
+            let _held = nobody_starts();
+            publish_version(&open(folder.path()), "example.com/m0", "v1.0.0", |_| {});
+        }
         assert_eq!(examine(folder.path(), &[], "finished"), 3);
     }
     println!("killed at each of {total} steps");
@@ -242,6 +255,7 @@ fn killed_at_each_step_of_opening() {
             break;
         }
         if step == 1 {
+            let _held = nobody_starts();
             publish_version(&open(folder.path()), "example.com/m0", "v1.0.0", |key| {
                 acknowledged.push(key.clone());
             });
