@@ -6,6 +6,9 @@ import shutil
 import subprocess
 import time
 
+# Seconds after which a client is taken to hang.
+LIMIT = 1800
+
 
 def go_environment(world, proxy, cache):
     """Of a go command with nothing cached but its builds: packages of the standard library are not what is measured."""
@@ -27,9 +30,13 @@ def go(world, project, proxy, words, before=(), number=0, **settings):
     cache = world.work / f"modcache-{number}"
     command = [*map(str, before), "go", *words]
     start = time.monotonic()
-    done = subprocess.run(command, cwd=project, env=go_environment(world, proxy, cache) | settings, capture_output=True, text=True)
-    taken = time.monotonic() - start
-    shutil.rmtree(cache, ignore_errors=True)
+    try:
+        done = subprocess.run(command, cwd=project, env=go_environment(world, proxy, cache) | settings, capture_output=True, text=True, timeout=LIMIT)
+        taken = time.monotonic() - start
+    except subprocess.TimeoutExpired as hangs:
+        raise RuntimeError(f"{' '.join(command)} in {project}: not done after {LIMIT} s") from hangs
+    finally:
+        shutil.rmtree(cache, ignore_errors=True)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} in {project}: {done.returncode}\n{done.stderr[-2000:]}")
     return taken

@@ -31,8 +31,10 @@ class Bench:
         return self._graphs
 
     def near(self, size):
-        """The path of the zip whose size is nearest."""
-        zips = sorted(self.tree.rglob("*.zip"))
+        """The path of the zip whose size is nearest, of those that have the other files beside them."""
+        zips = [path for path in sorted(self.tree.rglob("*.zip")) if all(path.with_suffix(kind).exists() for kind in (".info", ".mod"))]
+        if not zips:
+            raise Skipped("this corpus has no zip with its .info and .mod")
         return "/" + str(min(zips, key=lambda path: abs(path.stat().st_size - size)).relative_to(self.tree))
 
 

@@ -1,11 +1,10 @@
 """Downloads with nothing cached, through an upstream that is far away."""
-import shutil
-import statistics
+import os
 import subprocess
 import time
 
 from . import clients, servers
-from .results import at_most
+from .results import at_most, cost, in_a_line
 from .rows import row
 from .world import Skipped
 
@@ -15,20 +14,29 @@ def distance(bench, delay):
     return delay // 10 if bench.world.options.quick else delay
 
 
-def cold_larder(bench, upstream, ask, settings=None):
-    """A client through an empty Larder, then the same client again; what it cost, and what the upstream was asked."""
+def through(bench, upstream, ask, start):
+    """A client through an empty proxy, then the same client again; what it cost, and what the upstream was asked."""
     world = bench.world
     data = world.folder("data")
-    server = servers.larder(world, data, upstream.url, **(settings or {}))
-    upstream.reset()
-    found = {"cold": ask(server.url)}
-    found["cpu"] = server.process.cpu()
-    found["asked"] = upstream.settled()
-    found["warm"] = ask(server.url)
-    found["peak"] = server.process.memory()
-    server.stop()
-    shutil.rmtree(data, ignore_errors=True)
-    return found
+    server = None
+    try:
+        server = start(world, data, upstream.url)
+        upstream.reset()
+        found = {"cold": ask(server.url)}
+        found["asked"] = upstream.settled()
+        found["cpu"] = server.process.cpu()
+        found["warm"] = ask(server.url)
+        found["asked_warm"] = upstream.settled()["requests"] - found["asked"]["requests"]
+        found["peak"] = server.process.memory()
+        return found
+    finally:
+        if server:
+            server.stop()
+        world.remove(data)
+
+
+def cold_larder(bench, upstream, ask, settings=None):
+    return through(bench, upstream, ask, lambda *where: servers.larder(*where, **(settings or {})))
 
 
 def directly(upstream, ask):
@@ -37,32 +45,37 @@ def directly(upstream, ask):
     return {"cold": taken, "asked": upstream.counts()}
 
 
-def of_peers(bench, upstream, ask):
-    """Each other proxy once, cold and warm."""
-    world, found = bench.world, {}
-    for name, start in servers.peers(world).items():
-        data = world.folder("data")
+def needed(upstream, ask):
+    """Lets a client ask the upstream without delay, so that nobody pays for a cold page cache; how many requests it made."""
+    upstream.reset(0)
+    ask(upstream.url)
+    return upstream.counts()["requests"]
+
+
+class Peer:
+    """Another proxy in a row: when it can't do what is asked, it isn't asked again."""
+
+    def __init__(self, bench, upstream, ask, start):
+        self.measure = lambda: through(bench, upstream, ask, start)
+        self.rounds, self.left_out = [], None
+
+    def __call__(self):
+        if self.left_out:
+            return
         try:
-            server = start(world, data, upstream.url)
-            upstream.reset()
-            cold = ask(server.url)
-            found[name] = {"cold": cold, "cpu": server.process.cpu(), "asked": upstream.counts(), "warm": ask(server.url), "peak": server.process.memory()}
-            server.stop()
-        except (RuntimeError, OSError) as error:
-            print(f"     {name} is left out: {str(error)[:300]}", flush=True)
-        subprocess.run(["chmod", "-R", "u+w", data], check=False)
-        shutil.rmtree(data, ignore_errors=True)
-    return found
+            self.rounds.append(self.measure())
+        except (RuntimeError, OSError) as why:
+            self.left_out = in_a_line(why)
 
 
-def in_turns(rounds, first, second):
-    """Runs both in each round; who begins alternates."""
+def in_turns(rounds, *contenders):
+    """Runs all of them in each round, and returns what they found; who begins changes."""
     for number in range(rounds):
-        if number % 2:
-            two = second()
-            yield first(), two
-        else:
-            yield first(), second()
+        found = {}
+        for place in range(len(contenders)):
+            turn = (place + number) % len(contenders)
+            found[turn] = contenders[turn]()
+        yield [found[turn] for turn in range(len(contenders))]
 
 
 def download(bench, delay):
@@ -70,31 +83,49 @@ def download(bench, delay):
     world, delay = bench.world, distance(bench, delay)
     upstream = servers.upstream(world, bench.tree, 0, bench.fill)
     ask = lambda url: clients.download(world, bench.project, url)
-    ask(upstream.url)  # so that nobody pays for a cold page cache
+    requests = needed(upstream, ask)
     upstream.reset(delay)
-    pairs = list(in_turns(world.rounds(3), lambda: directly(upstream, ask), lambda: cold_larder(bench, upstream, ask)))
-    others = of_peers(bench, upstream, ask)
+    others = {name: Peer(bench, upstream, ask, start) for name, start in servers.peers(world.options).items()}
+    rounds = in_turns(world.rounds(3), lambda: directly(upstream, ask), lambda: cold_larder(bench, upstream, ask), *others.values())
+    pairs = [found[:2] for found in rounds]
     upstream.stop()
-    return pairs, others
+    return pairs, others, requests
 
 
 def times(pairs):
     return {"direct_s": [round(direct["cold"], 3) for direct, _ in pairs], "cold_s": [round(own["cold"], 3) for _, own in pairs],
-            "warm_s": [round(own["warm"], 3) for _, own in pairs]}
+            "warm_s": [round(own["warm"], 3) for _, own in pairs], "cpu_s": [own["cpu"] for _, own in pairs],
+            "asked_warm": [own["asked_warm"] for _, own in pairs]}
 
 
-def note_download(table, name, delay, pairs, others, bar):
-    asked = pairs[0][1]["asked"]
-    details = {"delay_ms": delay, **times(pairs), "asked": asked, "asked_directly": pairs[0][0]["asked"],
-               "others": {other: {key: found[key] for key in ("cold", "warm", "cpu", "peak", "asked")} for other, found in others.items()}}
-    table.note(name, f"cold go mod download, {delay} ms, to asking the upstream itself", [own["cold"] / direct["cold"] for direct, own in pairs], "x", bar, **details)
+def spent(found, requests):
+    """Processor time by what the client asked for, and memory, of every round."""
+    return cost([1e6 * one["cpu"] / requests for one in found], [one["peak"] for one in found])
+
+
+def of_other(peer, pairs):
+    """What is kept of another proxy."""
+    if peer.left_out:
+        return {"left_out": peer.left_out}
+    pairs = [(direct, found) for (direct, _), found in zip(pairs, peer.rounds)]
+    return times(pairs) | {"asked": peer.rounds[0]["asked"]}
+
+
+def note_download(table, name, delay, pairs, others, requests, bar):
+    details = {"delay_ms": delay, **times(pairs), "asked": pairs[0][1]["asked"], "asked_directly": pairs[0][0]["asked"],
+               "others": {other: of_other(peer, pairs) for other, peer in others.items()}}
+    spending = spent([own for _, own in pairs], requests)
+    table.note(name, f"cold go mod download, {delay} ms, to asking the upstream itself", [own["cold"] / direct["cold"] for direct, own in pairs], "x", bar,
+               spending, **details)
     table.note(f"{name}-warm", "the same again, to asking the upstream itself", [own["warm"] / direct["cold"] for direct, own in pairs])
-    table.note(f"{name}-cpu", "processor time of Larder for it", [own["cpu"] for _, own in pairs], "s")
-    table.note(f"{name}-peak", "peak memory of Larder", [own["peak"] for _, own in pairs], "MiB")
-    for other, found in others.items():
-        direct = statistics.median(direct["cold"] for direct, _ in pairs)
-        table.note(f"{name}-{other}", f"{other}: the same, cold", [found["cold"] / direct])
-        table.note(f"{name}-{other}-warm", f"{other}: the same, warm", [found["warm"] / direct])
+    for other, peer in others.items():
+        what = f"{other}: cold go mod download, {delay} ms, to asking the upstream itself"
+        if peer.left_out:
+            table.leave_out(f"{name}-{other}", what, peer.left_out)
+            continue
+        ratio = lambda key: [found[key] / direct["cold"] for (direct, _), found in zip(pairs, peer.rounds)]
+        table.note(f"{name}-{other}", what, ratio("cold"), "x", None, spent(peer.rounds, requests))
+        table.note(f"{name}-{other}-warm", f"{other}: the same again", ratio("warm"))
 
 
 def note_waste(table, name, pairs, requests, size):
@@ -108,21 +139,21 @@ def note_waste(table, name, pairs, requests, size):
 
 @row("cold-100")
 def cold_100(bench, table):
-    pairs, others = download(bench, 100)
-    note_download(table, "cold-100", 100, pairs, others, at_most(1 / 4.2, "1/4.2"))
+    pairs, others, requests = download(bench, 100)
+    note_download(table, "cold-100", 100, pairs, others, requests, at_most(1 / 4.2, "1/4.2"))
     note_waste(table, "waste", pairs, at_most(70), at_most(3))
 
 
 @row("cold-20")
 def cold_20(bench, table):
-    pairs, others = download(bench, 20)
-    note_download(table, "cold-20", 20, pairs, others, at_most(1 / 2.5, "1/2.5"))
+    pairs, others, requests = download(bench, 20)
+    note_download(table, "cold-20", 20, pairs, others, requests, at_most(1 / 2.5, "1/2.5"))
 
 
 @row("cold-0")
 def cold_0(bench, table):
-    pairs, others = download(bench, 0)
-    note_download(table, "cold-0", 0, pairs, others, at_most(1.15))
+    pairs, others, requests = download(bench, 0)
+    note_download(table, "cold-0", 0, pairs, others, requests, at_most(1.15))
 
 
 @row("build-100")
@@ -131,13 +162,13 @@ def build_100(bench, table):
     small = bench.small
     upstream = servers.upstream(world, bench.tree, 0, bench.fill)
     ask = lambda url: clients.build(world, small, url)
-    ask(upstream.url)  # compiles what is compiled once
+    requests = needed(upstream, ask)  # compiles what is compiled once, too
     upstream.reset(delay)
     pairs = list(in_turns(world.rounds(3), lambda: directly(upstream, ask), lambda: cold_larder(bench, upstream, ask)))
     upstream.stop()
     asked = {"asked": pairs[0][1]["asked"], "asked_directly": pairs[0][0]["asked"]}
     table.note("build-100", "cold go build of a small command of it, 100 ms, to direct", [own["cold"] / direct["cold"] for direct, own in pairs], "x",
-               at_most(1 / 4, "1/4"), **times(pairs), **asked)
+               at_most(1 / 4, "1/4"), spent([own for _, own in pairs], requests), **times(pairs), **asked)
     table.note("build-100-warm", "the same again", [own["warm"] / direct["cold"] for direct, own in pairs])
     table.note("build-100-bytes", "bytes upstream to those of direct", [own["asked"]["bytes"] / direct["asked"]["bytes"] for direct, own in pairs], "x", at_most(1.3))
     table.note("build-100-requests", "requests upstream to those of direct", [own["asked"]["requests"] / direct["asked"]["requests"] for direct, own in pairs])
@@ -146,16 +177,20 @@ def build_100(bench, table):
 @row("sumdb-100")
 def sumdb_100(bench, table):
     world, delay = bench.world, distance(bench, 100)
-    upstream = servers.upstream(world, bench.tree, delay, bench.fill, sumdb="sum.example.com")
+    upstream = servers.upstream(world, bench.tree, 0, bench.fill, sumdb="sum.example.com")
     ask = lambda url: clients.download(world, bench.project, url)
+    requests = needed(upstream, ask)
+    upstream.reset(delay)
     key = upstream.control("sumdb").strip()
     on = {"GOSUMDB": f"{key} {upstream.url}/-/sumdb"}
     pairs = list(in_turns(world.rounds(3), lambda: cold_larder(bench, upstream, ask), lambda: cold_larder(bench, upstream, ask, on)))
     upstream.stop()
     if not all("sumdb" in own["asked"]["kinds"] for _, own in pairs):
         raise RuntimeError("the checksum database was not asked")
+    if any("sumdb" in off["asked"]["kinds"] for off, _ in pairs):
+        raise RuntimeError("the checksum database was asked where it is off")
     table.note("sumdb-100", "cold, 100 ms, checksum database on in Larder, to the same off", [own["cold"] / off["cold"] for off, own in pairs], "x", at_most(1.25),
-               off_s=[off["cold"] for off, _ in pairs], on_s=[own["cold"] for _, own in pairs], asked=pairs[0][1]["asked"])
+               spent([own for _, own in pairs], requests), off_s=[off["cold"] for off, _ in pairs], on_s=[own["cold"] for _, own in pairs], asked=pairs[0][1]["asked"])
 
 
 def has_command(world, name):
@@ -178,7 +213,7 @@ def run_100(bench, table):
         before = [world.program("larder"), "run", "--"]
         run_times.append(clients.go(world, bench.project, upstream.url, ["mod", "download"], before=before, XDG_CACHE_HOME=str(cache)))
         asked = upstream.settled()
-        shutil.rmtree(cache, ignore_errors=True)
+        world.remove(cache)
         warm_times.append(cold_larder(bench, upstream, lambda url: clients.download(world, bench.project, url))["warm"])
     upstream.stop()
     seconds = {"direct_s": direct_times, "run_s": run_times, "warm_s": warm_times, "asked": asked}
@@ -191,35 +226,43 @@ def warm_100(bench, table):
     """A download from what `larder warm` stored, to one from what a client made Larder store."""
     world, delay = bench.world, distance(bench, 100)
     has_command(world, "warm")
-    upstream = servers.upstream(world, bench.tree, delay, bench.fill)
+    upstream = servers.upstream(world, bench.tree, 0, bench.fill)
     ask = lambda url: clients.download(world, bench.project, url)
-    ratios, took, direct_ratios, asked, left = [], [], [], None, []
+    requests = needed(upstream, ask)
+    upstream.reset(delay)
+    rounds = []
     for _ in range(world.rounds(3)):
-        direct = directly(upstream, ask)["cold"]
+        one = {"direct": directly(upstream, ask)["cold"]}
         data = world.folder("data")
         upstream.reset()
-        took.append(warmed(world, data, bench.project, upstream))
-        asked = upstream.settled()
+        one |= warmed(world, data, bench.project, upstream)
+        one["asked"] = upstream.settled()
         server = servers.larder(world, data, upstream.url)
-        after = ask(server.url)
-        left.append(upstream.settled()["requests"] - asked["requests"])
-        again = ask(server.url)
+        one["after"] = ask(server.url)
+        one["left"] = upstream.settled()["requests"] - one["asked"]["requests"]
+        one["again"] = ask(server.url)
+        one["served"] = {"cpu": server.process.cpu() / 2, "peak": server.process.memory()}
         server.stop()
-        shutil.rmtree(data, ignore_errors=True)
-        ratios.append(after / again)
-        direct_ratios.append(after / direct)
+        world.remove(data)
+        rounds.append(one)
     upstream.stop()
-    table.note("warm-100", "go mod download after larder warm, to a warm Larder", ratios, "x", at_most(1.05), asked=asked)
-    table.note("warm-100-to-direct", "the same, to direct", direct_ratios, "x", at_most(1 / 9, "1/9"))
-    table.note("warm-100-left", "requests upstream afterwards, all of them looking ahead", left, "")
-    table.note("warm-100-itself", "larder warm itself", took, "s")
+    table.note("warm-100", "go mod download after larder warm, to a warm Larder", [one["after"] / one["again"] for one in rounds], "x", at_most(1.05),
+               spent([one["served"] for one in rounds], requests), asked=rounds[-1]["asked"])
+    table.note("warm-100-to-direct", "the same, to direct", [one["after"] / one["direct"] for one in rounds], "x", at_most(1 / 9, "1/9"))
+    table.note("warm-100-left", "requests upstream afterwards, all of them looking ahead", [one["left"] for one in rounds], "")
+    table.note("warm-100-itself", "larder warm itself", [one["took"] for one in rounds], "s", None, spent(rounds, requests))
 
 
 def warmed(world, data, project, upstream):
-    """Runs `larder warm` into a data folder and returns how long it took."""
-    command = [world.program("larder"), "warm", "--data", data, project]
+    """Runs `larder warm` into a data folder; how long it took and what it cost."""
+    command = [str(word) for word in (world.program("larder"), "warm", "--data", data, project)]
+    log = data.with_name(f"{data.name}.log")
     started = time.monotonic()
-    done = subprocess.run([str(word) for word in command], env=servers.environment(world, upstream.url), capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"larder warm: {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
-    return time.monotonic() - started
+    with log.open("w") as out:
+        running = subprocess.Popen(command, env=servers.environment(world, upstream.url), stdout=out, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(running.pid, 0)
+    taken = time.monotonic() - started
+    running.returncode = os.waitstatus_to_exitcode(status)
+    if running.returncode != 0:
+        raise RuntimeError(f"larder warm: {running.returncode}\n{log.read_text()[-2000:]}")
+    return {"took": taken, "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss / 1024}

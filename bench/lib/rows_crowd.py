@@ -3,7 +3,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 from . import clients, servers
-from .results import at_most
+from .results import at_most, cost
 from .rows import row
 
 
@@ -26,10 +26,19 @@ def through_new(bench, upstream, use, **settings):
     data = bench.world.folder("data")
     server = servers.larder(bench.world, data, upstream.url, **settings)
     found = use(server)
-    peak = server.process.memory()
+    spent = {"cpu": server.process.cpu(), "peak": server.process.memory()}
     server.stop()
     shutil.rmtree(data, ignore_errors=True)
-    return found, peak
+    return found, spent
+
+
+def lines(files):
+    """How many requests were recorded."""
+    return sum(file.read_text().count("\n") for file in files)
+
+
+def a_request(spent, requests):
+    return cost([1e6 * one["cpu"] / requests for one in spent], [one["peak"] for one in spent])
 
 
 @row("replay-50")
@@ -37,28 +46,30 @@ def replay_50(bench, table):
     world = bench.world
     upstream = servers.upstream(world, bench.tree)
     files = recorded(bench, upstream)
-    ratios, repeated, peaks, seconds = [], [], [], []
+    ratios, repeated, spent, seconds = [], [], [], []
     for _ in range(world.rounds(3)):
         upstream.reset(50)
-        all_of_them, peak = through_new(bench, upstream, lambda server: clients.replay(world, server, files))
+        all_of_them, cost_of_all = through_new(bench, upstream, lambda server: clients.replay(world, server, files))
         repeated.append(upstream.settled()["repeated"])
         slowest = max(all_of_them, key=all_of_them.get)
         alone, _ = through_new(bench, upstream, lambda server: clients.replay(world, server, [file for file in files if file.stem == slowest]))
         ratios.append(all_of_them[slowest] / alone[slowest])
-        peaks.append(peak)
+        spent.append(cost_of_all)
         seconds.append({"slowest": all_of_them[slowest], "alone": alone[slowest]})
     upstream.stop()
-    table.note("replay-50", f"{len(files)} recorded clients at once, 50 ms: the slowest to itself alone", ratios, "x", at_most(1.5), seconds=seconds)
+    table.note("replay-50", f"{len(files)} recorded clients at once, 50 ms: the slowest to itself alone", ratios, "x", at_most(1.5),
+               a_request(spent, lines(files)), seconds=seconds)
     table.note("replay-50-twice", "objects that the upstream was asked for twice", repeated, "", at_most(0))
-    table.note("replay-50-peak", "peak memory of Larder", peaks, "MiB")
 
 
 @row("clients-50")
 def clients_50(bench, table):
     world = bench.world
-    upstream = servers.upstream(world, bench.tree, 50)
     graphs = bench.graphs
-    ratios, seconds = [], []
+    upstream = servers.upstream(world, bench.tree)
+    requests = lines(recorded(bench, upstream))
+    upstream.reset(50)
+    ratios, spent, seconds = [], [], []
 
     def both(server):
         cold = clients.many_downloads(world, graphs, server.url)
@@ -66,27 +77,34 @@ def clients_50(bench, table):
 
     clients.many_downloads(world, graphs[:1], upstream.url)
     for _ in range(world.rounds(3)):
-        (cold, warm), _ = through_new(bench, upstream, both)
+        (cold, warm), one = through_new(bench, upstream, both)
+        spent.append(one)
         ratios.append(cold / warm)
         seconds.append({"cold": cold, "warm": warm})
     upstream.stop()
-    table.note("clients-50", f"{len(graphs)} real clients at once, 50 ms: cold Larder to a warm one", ratios, "x", at_most(1.2), seconds=seconds)
+    table.note("clients-50", f"{len(graphs)} real clients at once, 50 ms: cold Larder to a warm one", ratios, "x", at_most(1.2),
+               a_request(spent, 2 * requests), seconds=seconds)
 
 
 def p99(world, server, paths, rate, seconds, connections):
     listed = world.work / f"paths-{world.count()}"
     listed.write_text("".join(f"{path}\n" for path in paths))
+    before = server.process.ran()
     found = clients.load(world, "open", server.url, f"@{listed}", rate=rate, seconds=seconds, connections=connections)
     if found["failed"]:
         raise RuntimeError(f"open loop: {found}")
-    return found
+    return found | {"cpu": server.process.ran() - before, "peak": server.process.memory(), "requests": rate * seconds}
 
 
-def note_latency(table, name, what, quiet, disturbed):
-    """The bar: half as much again, or two milliseconds more, whichever is the larger."""
+def note_latency(table, name, what, quiet, disturbed, alone=False):
+    """The bar: half as much again, or two milliseconds more, whichever is the larger.
+
+    `alone`: a request's processor time is that of the quiet time, since what disturbs asks for something too.
+    """
     beyond = [loud["p99_ms"] / max(1.5 * calm["p99_ms"], calm["p99_ms"] + 2) for calm, loud in zip(quiet, disturbed)]
     middle = lambda found: sorted(one["p99_ms"] for one in found)[len(found) // 2]
-    table.note(name, f"{what}: p99 to what it may be ({middle(quiet):.2f} ms quiet, {middle(disturbed):.2f} ms)", beyond, "x", at_most(1), quiet=quiet, disturbed=disturbed)
+    table.note(name, f"{what}: p99 to what it may be ({middle(quiet):.2f} ms quiet, {middle(disturbed):.2f} ms)", beyond, "x", at_most(1),
+               cost([1e6 * one["cpu"] / one["requests"] for one in (quiet if alone else disturbed)], [one["peak"] for one in disturbed]), quiet=quiet, disturbed=disturbed)
 
 
 @row("storm")
@@ -113,7 +131,7 @@ def storm(bench, table):
         upstream.reset(50)
         through_new(bench, upstream, one)
     upstream.stop()
-    note_latency(table, "storm", f"a warm client at {rate}/s while {len(files)} cold ones are served", quiet, disturbed)
+    note_latency(table, "storm", f"a warm client at {rate}/s while {len(files)} cold ones are served", quiet, disturbed, alone=True)
 
 
 @row("idle")
@@ -135,7 +153,7 @@ def idle(bench, table):
             with clients.Crowd(world, server, paths[0], size):
                 disturbed.append(p99(world, server, paths, rate, seconds, active))
 
-    _, peak = through_new(bench, upstream, one)
+    _, spent = through_new(bench, upstream, one)
     upstream.stop()
     note_latency(table, "idle", f"{active} active clients beside {size} idle ones", quiet, disturbed)
-    table.note("idle-memory", f"peak memory with {size} idle connections", [peak], "MiB", at_most(256))
+    table.note("idle-memory", f"peak memory with {size} idle connections", [spent["peak"]], "MiB", at_most(256))

@@ -1,10 +1,11 @@
 """The servers that are compared, and the upstream that all of them ask."""
 import json
 import os
+import shutil
 import time
 import urllib.request
 
-from .world import Process, Skipped, free_port
+from .world import Process, free_port
 
 NGINX = """
 worker_processes auto;
@@ -53,10 +54,12 @@ def nginx(world, root, certificate=None):
     return Server(process, f"http{'s' if certificate else ''}://127.0.0.1:{port}")
 
 
-def environment(world, upstream):
-    home = world.work / "home"
-    home.mkdir(exist_ok=True)
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "GOENV": "off", "GOPROXY": upstream, "GOSUMDB": "off"}
+def environment(world, upstream, home=None):
+    """What a server is told; everything that it writes stays on the memory file system."""
+    home = home or world.work / "home"
+    temporary = home / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(temporary), "GOENV": "off", "GOPROXY": upstream, "GOSUMDB": "off"}
 
 
 def larder(world, data, upstream, certificate=None, **settings):
@@ -103,6 +106,7 @@ class Upstream(Server):
 def upstream(world, tree, delay=0, fill=False, sumdb=None):
     port = free_port()
     command = [world.program("bench-upstream"), tree, "--listen", f"127.0.0.1:{port}", "--delay", delay]
+    command += ["--rate", world.options.rate] if world.options.rate else []
     command += ["--fill"] if fill else []
     command += ["--sumdb", sumdb] if sumdb else []
     process = Process(world, command)
@@ -112,47 +116,54 @@ def upstream(world, tree, delay=0, fill=False, sumdb=None):
 
 def goproxy(world, data, upstream):
     port = free_port()
-    binary = world.tool("goproxy")
-    command = [binary, "server", "--address", f"127.0.0.1:{port}", "--cacher-dir", data]
-    process = Process(world, command, env=environment(world, upstream) | {"GOMODCACHE": f"{data}/mod"})
+    command = [program(world, "goproxy"), "server", "--address", f"127.0.0.1:{port}", "--cacher-dir", data / "store"]
+    settings = environment(world, upstream, data / "home") | {"GOMODCACHE": f"{data}/mod"}
+    process = Process(world, command, env=settings, cwd=data)
     process.wait_port(port)
     return Server(process, f"http://127.0.0.1:{port}")
 
 
 def athens(world, data, upstream):
     port = free_port()
-    try:
-        binary = world.tool("athens")
-    except Skipped:
-        binary = world.tool("athens-proxy")
-    settings = environment(world, upstream) | {
-        "ATHENS_STORAGE_TYPE": "disk", "ATHENS_DISK_STORAGE_ROOT": str(data), "ATHENS_PORT": f"127.0.0.1:{port}",
+    store = data / "store"
+    store.mkdir()
+    settings = environment(world, upstream, data / "home") | {
+        "ATHENS_STORAGE_TYPE": "disk", "ATHENS_DISK_STORAGE_ROOT": str(store), "ATHENS_PORT": f"127.0.0.1:{port}",
         "ATHENS_GO_BINARY_ENV_VARS": f"GOPROXY={upstream};GOSUMDB=off", "ATHENS_LOG_LEVEL": "error",
     }
-    process = Process(world, [binary], env=settings)
+    process = Process(world, [program(world, "athens")], env=settings, cwd=data)
     process.wait_port(port)
     return Server(process, f"http://127.0.0.1:{port}")
 
 
 def nora(world, data, upstream):
     port = free_port()
-    settings = environment(world, upstream) | {
-        "NORA_HOST": "127.0.0.1", "NORA_PORT": str(port), "NORA_STORAGE_PATH": str(data), "NORA_GO_PROXY": upstream,
+    settings = environment(world, upstream, data / "home") | {
+        "NORA_HOST": "127.0.0.1", "NORA_PORT": str(port), "NORA_STORAGE_PATH": str(data / "store"), "NORA_GO_PROXY": upstream,
         "NORA_RATE_LIMIT_ENABLED": "false",
     }
-    process = Process(world, [world.tool("nora"), "serve"], env=settings, cwd=data)
+    process = Process(world, [program(world, "nora"), "serve"], env=settings, cwd=data)
     process.wait_port(port)
     return Server(process, f"http://127.0.0.1:{port}/go")
 
 
-PEERS = {"goproxy": goproxy, "athens": athens, "nora": nora}
+# Each with the names that its program goes by.
+PEERS = {"goproxy": (goproxy, ["goproxy"]), "athens": (athens, ["athens", "athens-proxy"]), "nora": (nora, ["nora"])}
 
 
-def peers(world):
-    """The other proxies that can be had here, by name."""
-    found = {}
-    for name in world.options.peers.split(","):
-        names = ["athens", "athens-proxy"] if name == "athens" else [name]
-        if name in PEERS and any(os.access(f"{folder}/{each}", os.X_OK) for folder in os.environ["PATH"].split(":") for each in names):
-            found[name] = PEERS[name]
-    return found
+def program(world, name):
+    return next(filter(None, map(shutil.which, PEERS[name][1])), None) or world.tool(name)
+
+
+def chosen(options):
+    return [name for name in options.peers.split(",") if name]
+
+
+def peers(options):
+    """The other proxies that can be had here: how each is started, by name."""
+    return {name: PEERS[name][0] for name in chosen(options) if any(map(shutil.which, PEERS[name][1]))}
+
+
+def missing(options):
+    """Those that were asked for and can't be had."""
+    return [name for name in chosen(options) if name not in peers(options)]

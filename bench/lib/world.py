@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
+# How Linux names the clock of another process (see clock_getcpuclockid).
+CPUCLOCK_SCHED = 2
 
 
 class Skipped(Exception):
@@ -32,7 +34,8 @@ class Process:
         self.world = world
         self.name = Path(str(command[0])).name
         with self.log.open("w") as out:
-            self.popen = subprocess.Popen([str(part) for part in command], stdout=out, stderr=subprocess.STDOUT, **more)
+            # A group of its own, so that nothing that it started outlives it.
+            self.popen = subprocess.Popen([str(part) for part in command], stdout=out, stderr=subprocess.STDOUT, start_new_session=True, **more)
         world.processes.append(self)
 
     def tree(self):
@@ -57,15 +60,14 @@ class Process:
         return ticks / TICK
 
     def ran(self):
-        """Seconds of processor time of the threads that live now, to the nanosecond: differences over short times."""
+        """Seconds of processor time of the processes that live now, to the nanosecond: differences over short times."""
         total = 0
         for pid in self.tree():
-            for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-                try:
-                    total += int(task.read_text().split()[0])
-                except OSError:
-                    pass
-        return total / 1e9
+            try:
+                total += time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)  # ended threads included
+            except OSError:
+                pass
+        return total
 
     def memory(self, field="VmHWM"):
         """MiB, by a field of /proc/PID/status."""
@@ -79,19 +81,28 @@ class Process:
         return total / 1024
 
     def wait_port(self, port, limit=60.0):
+        """Waits until it listens; one that doesn't is stopped."""
+        try:
+            self._wait_port(port, limit)
+        except RuntimeError:
+            self.stop()
+            raise
+
+    def _wait_port(self, port, limit):
         start = time.monotonic()
         while time.monotonic() - start < limit:
             if self.popen.poll() is not None:
                 raise RuntimeError(f"{self.name} ended with {self.popen.returncode}:\n{self.log.read_text()[-2000:]}")
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return time.monotonic() - start
+                    return
             time.sleep(0.002)
         raise RuntimeError(f"{self.name} is not ready after {limit} s:\n{self.log.read_text()[-2000:]}")
 
     def stop(self):
-        if self in self.world.processes:
-            self.world.processes.remove(self)
+        if self not in self.world.processes:
+            return
+        self.world.processes.remove(self)
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
             try:
@@ -99,6 +110,10 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.popen.kill()
                 self.popen.wait()
+        try:
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 class World:
@@ -136,11 +151,16 @@ class World:
         folder.mkdir()
         return folder
 
+    def remove(self, folder):
+        """Removes a folder, also where a go command took the right to write from its module cache."""
+        subprocess.run(["chmod", "-R", "u+w", folder], check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
     def program(self, name):
         """One of the programs built from this tree."""
         path = self.options.larder if name == "larder" and self.options.larder else self.options.bin / name
         if not path.exists():
-            raise SystemExit(f"{path} is missing; build it: see bench/run --help")
+            raise SystemExit(f"{path} is missing; without --bin, bench/run builds it")
         return path.resolve()
 
     def rounds(self, usual):
