@@ -13,7 +13,7 @@ use larder_module::{
 };
 use larder_store::{ObjectKey, Publication, Published, Staging, StoreError, Verification};
 use larder_upstream::{
-    FetchCause, FetchError, Resume, Route, SmallReply, Trail, Upstream, UpstreamName, Urgency, Wanted,
+    FetchCause, FetchError, Route, SmallReply, Trail, Upstream, UpstreamName, Urgency, Wanted,
 };
 use sha2::{Digest, Sha256};
 use tokio::{sync::Mutex, time::Instant};
@@ -22,20 +22,18 @@ use crate::{
     Event, Failure, Outcome, Reason,
     checksum::What,
     engine::Engine,
-    failure::cut,
     flight::{Flight, Landing, Phase, Ready, ReadyBody, Stop},
     growing::Growing,
     journal::FetchWatch,
     memory::{READY, entity_tag},
     prefetch::Mark,
-    spool::{Spool, SpoolContent, SpoolError, Spooled, blocking},
+    receive::{Received, Reception, Stopped},
+    spool::{Spool, SpoolContent, Spooled, blocking},
     tasks::Slot,
 };
 
 /// How long the walk for a small file may take; clients have long been told to come again.
 const SMALL_LIMIT: Duration = Duration::from_secs(120);
-/// How often a body that broke off is taken up again at the same upstream.
-const RESUMPTIONS: u32 = 2;
 /// What could not be stored is kept in memory this long before the disk is tried again.
 const UNSTORED_FOR: Duration = Duration::from_secs(10);
 
@@ -46,20 +44,6 @@ struct Fetched {
     staging: Option<Staging>,
     growing: Option<Arc<Growing>>,
     _slot: Slot,
-}
-
-/// What a walk for a zip brought back, besides the spool.
-enum Received {
-    /// The whole body, with the hash of its contents.
-    Whole(H1),
-    /// It ended, but not for a reason that another upstream could mend.
-    Stopped(Stopped),
-}
-
-enum Stopped {
-    Storage(StoreError),
-    Diverged(UpstreamName),
-    BadShown(FetchError),
 }
 
 impl Engine {
@@ -236,16 +220,15 @@ impl Engine {
     ) -> Result<Fetched, Failure> {
         let wanted = Wanted::Object { of: key.of().clone(), kind: ObjectKind::Zip };
         let began = Instant::now();
-        let spool = Spool::new(self.store.clone(), Arc::clone(&self.readers), self.was_cut(key));
-        let spool = Mutex::new(spool);
+        let reception = Mutex::new(Reception::new(self, route, key, flight));
         let walked = route
             .chain
             .walk(|upstream| {
-                let spool = &spool;
-                async move { self.receive(route, key, &upstream, flight, &mut *spool.lock().await).await }
+                let reception = &reception;
+                async move { reception.lock().await.receive(&upstream).await }
             })
             .await;
-        let spool = spool.into_inner();
+        let spool = reception.into_inner().into_spool();
         let (received, upstream) = match walked {
             Ok(walked) => walked,
             Err(failure) => return Err(self.walk_failed(route, &wanted, &failure).await),
@@ -291,128 +274,6 @@ impl Engine {
                 &[],
                 &["this is a fault in Larder: its log has the details"],
             )),
-        }
-    }
-
-    /// Receives one zip from one upstream, taking up what broke off, and judges its structure.
-    async fn receive(
-        self: &Arc<Self>,
-        route: &Route,
-        key: &ObjectKey,
-        upstream: &Upstream,
-        flight: &Flight,
-        spool: &mut Spool,
-    ) -> Result<Received, FetchError> {
-        flight.note_asking(upstream.name());
-        let mut resumptions = 0;
-        let mut resume = None;
-        let stopped = loop {
-            let error = match self.receive_once(route, key, upstream, flight, spool, &mut resume).await {
-                Ok(None) => break None,
-                Ok(Some(stopped)) => break Some(stopped),
-                Err(error) => error,
-            };
-            if resumptions == RESUMPTIONS || resume.is_none() || !error.cause.is_retryable() {
-                return Err(error);
-            }
-            resumptions += 1;
-            tracing::info!(object = %key, upstream = %upstream.name(), at = spool.len(), %error, "taking up a body that broke off");
-        };
-        if let Some(stopped) = stopped {
-            return Ok(Received::Stopped(stopped));
-        }
-        match self.inspect(key, spool.content(), spool.len(), flight.urgency()).await {
-            Ok(h1) => Ok(Received::Whole(h1)),
-            Err(zip::ZipError::Read(source)) => {
-                let path = key.relative_path().into();
-                let error = StoreError::Io { action: "read back", path, source };
-                Ok(Received::Stopped(Stopped::Storage(error)))
-            }
-            Err(error) => {
-                let error = FetchError {
-                    upstream: upstream.name(),
-                    wanted: format!("/{}", key.relative_path()),
-                    attempts: 1,
-                    elapsed: Duration::ZERO,
-                    redirected_to: None,
-                    cause: FetchCause::BadContent(cut(&error.to_string(), 300)),
-                    said: None,
-                };
-                if spool.shown() {
-                    return Ok(Received::Stopped(Stopped::BadShown(error)));
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Receives a body from where the spool stands; `resume` is left set when it may be taken up after a failure.
-    async fn receive_once(
-        self: &Arc<Self>,
-        route: &Route,
-        key: &ObjectKey,
-        upstream: &Upstream,
-        flight: &Flight,
-        spool: &mut Spool,
-        resume: &mut Option<Resume>,
-    ) -> Result<Option<Stopped>, FetchError> {
-        let before = spool.len();
-        let path = || format!("/{}", key.relative_path());
-        let mut watch = self.watch_fetch(upstream, flight.begun(), path);
-        let result = self.take_body(route, key, upstream, flight, spool, resume, &mut watch).await;
-        watch.ended(result.as_ref().map(|_| spool.len().saturating_sub(before)));
-        result
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "they are the one who calls it, taken apart by what must outlive a failure"
-    )]
-    async fn take_body(
-        self: &Arc<Self>,
-        route: &Route,
-        key: &ObjectKey,
-        upstream: &Upstream,
-        flight: &Flight,
-        spool: &mut Spool,
-        resume: &mut Option<Resume>,
-        watch: &mut FetchWatch,
-    ) -> Result<Option<Stopped>, FetchError> {
-        let mut body = upstream.zip(key.of(), resume.take().as_ref()).await?;
-        watch.first_byte();
-        // Not before: the database learns no name of which no upstream has anything. Beside the body it costs no time.
-        self.look_up_ahead(route, key.of());
-        let stop = |error| {
-            Some(match error {
-                SpoolError::Storage(error) => Stopped::Storage(error),
-                SpoolError::Diverged => Stopped::Diverged(upstream.name()),
-            })
-        };
-        flight.note_size(body.declared_len().unwrap_or_default());
-        let mut at = body.offset();
-        if let Err(error) = spool.begin(at, body.declared_len()).await {
-            return Ok(stop(error));
-        }
-        loop {
-            let piece = match body.next().await {
-                Ok(Some(piece)) => piece,
-                Ok(None) => break,
-                Err(error) => {
-                    *resume = Some(Resume { offset: spool.len(), validators: body.validators().clone() });
-                    return Err(error);
-                }
-            };
-            let len = piece.len() as u64;
-            match spool.take(at, piece).await {
-                Ok(None) => {}
-                Ok(Some(growing)) => flight.advance(Phase::Streaming { growing, upstream: upstream.name() }),
-                Err(error) => return Ok(stop(error)),
-            }
-            at += len;
-        }
-        match spool.finish(at).await {
-            Ok(()) => Ok(None),
-            Err(error) => Ok(stop(error)),
         }
     }
 

@@ -29,6 +29,7 @@ mod objects;
 pub mod paste;
 mod policy;
 mod prefetch;
+mod receive;
 mod served;
 mod spool;
 mod tasks;
