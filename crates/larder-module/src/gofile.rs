@@ -16,41 +16,26 @@ pub struct Target<'a> {
     pub tags: &'a [String],
 }
 
-const SYSTEMS: &[&str] = &[
-    "aix",
-    "android",
-    "darwin",
-    "dragonfly",
-    "freebsd",
-    "hurd",
-    "illumos",
-    "ios",
-    "js",
-    "linux",
-    "nacl",
-    "netbsd",
-    "openbsd",
-    "plan9",
-    "solaris",
-    "wasip1",
-    "windows",
-    "zos",
-];
-
-/// Systems on which the tag `unix` holds.
-const UNIX: &[&str] = &[
-    "aix",
-    "android",
-    "darwin",
-    "dragonfly",
-    "freebsd",
-    "hurd",
-    "illumos",
-    "ios",
-    "linux",
-    "netbsd",
-    "openbsd",
-    "solaris",
+/// The systems that go knows, and whether the tag `unix` holds on them.
+const SYSTEMS: &[(&str, bool)] = &[
+    ("aix", true),
+    ("android", true),
+    ("darwin", true),
+    ("dragonfly", true),
+    ("freebsd", true),
+    ("hurd", true),
+    ("illumos", true),
+    ("ios", true),
+    ("js", false),
+    ("linux", true),
+    ("nacl", false),
+    ("netbsd", true),
+    ("openbsd", true),
+    ("plan9", false),
+    ("solaris", true),
+    ("wasip1", false),
+    ("windows", false),
+    ("zos", false),
 ];
 
 const ARCHITECTURES: &[&str] = &[
@@ -84,7 +69,7 @@ impl Target<'_> {
     fn has(&self, tag: &str) -> bool {
         match tag {
             "cgo" => self.cgo,
-            "unix" => UNIX.contains(&self.os),
+            "unix" => SYSTEMS.contains(&(self.os, true)),
             "gc" => true,
             "gccgo" | "ignore" => false,
             _ => {
@@ -113,10 +98,10 @@ impl Target<'_> {
         let mut words = rest.rsplit('_');
         let (last, before) = (words.next().unwrap_or_default(), words.next());
         if ARCHITECTURES.contains(&last) {
-            let fits = before.is_none_or(|os| !SYSTEMS.contains(&os) || self.has(os));
+            let fits = before.is_none_or(|os| !is_system(os) || self.has(os));
             return fits && self.has(last);
         }
-        !SYSTEMS.contains(&last) || self.has(last)
+        !is_system(last) || self.has(last)
     }
 
     /// Reports whether a file counts by its `//go:build` line.
@@ -124,6 +109,10 @@ impl Target<'_> {
     pub fn takes_content(&self, source: &[u8]) -> bool {
         build_line(source).is_none_or(|line| Expression { rest: line, target: self }.either().unwrap_or(true))
     }
+}
+
+fn is_system(word: &str) -> bool {
+    SYSTEMS.iter().any(|(system, _)| *system == word)
 }
 
 /// Finds the `//go:build` line, which stands before the package clause.
@@ -374,6 +363,10 @@ mod tests {
         ] {
             let file = format!("// Copyright\n\n/* x */\n//go:build {line}\n\npackage a\n");
             assert_eq!(tagged.takes_content(file.as_bytes()), takes, "{line}");
+        }
+        for (os, is_unix) in [("illumos", true), ("darwin", true), ("windows", false), ("js", false)] {
+            let takes = Target { os, ..LINUX }.takes_content(b"//go:build unix\npackage a\n");
+            assert_eq!(takes, is_unix, "{os}");
         }
         assert!(LINUX.takes_content(b"package a\n//go:build ignore\n"), "only above the package clause");
         let deep = format!("//go:build {}linux\npackage a\n", "!".repeat(10_000));
