@@ -5,6 +5,7 @@ use larder_store::Unused;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::{Metric, Registry},
 };
 
 use crate::Metrics;
@@ -44,22 +45,47 @@ impl WishResult {
     }
 }
 
-fn label(kind: ObjectKind) -> Labels {
-    Labels { kind: kind.extension() }
+/// How many objects, and how many bytes they have.
+#[derive(Clone, Debug, Default)]
+struct Weighed<M> {
+    objects: Family<Labels, M>,
+    bytes: Family<Labels, M>,
+}
+
+impl<M> Weighed<M>
+where
+    Family<Labels, M>: Metric + Clone,
+{
+    fn register(&self, registry: &mut Registry, name: &str, help: &str) {
+        registry.register(name, help, self.objects.clone());
+        registry.register(format!("{name}_bytes"), "Bytes of them", self.bytes.clone());
+    }
+}
+
+impl Weighed<Counter> {
+    fn add(&self, kind: ObjectKind, bytes: u64) {
+        let labels = Labels { kind: kind.extension() };
+        self.objects.get_or_create(&labels).inc();
+        self.bytes.get_or_create(&labels).inc_by(bytes);
+    }
+}
+
+impl Weighed<Gauge> {
+    fn set(&self, kind: ObjectKind, objects: usize, bytes: u64) {
+        let labels = Labels { kind: kind.extension() };
+        self.objects.get_or_create(&labels).set(i64::try_from(objects).unwrap_or(i64::MAX));
+        self.bytes.get_or_create(&labels).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
 }
 
 /// The figures; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     wishes: Family<ResultLabels, Counter>,
-    fetched: Family<Labels, Counter>,
-    fetched_bytes: Family<Labels, Counter>,
-    used: Family<Labels, Counter>,
-    used_bytes: Family<Labels, Counter>,
-    unused: Family<Labels, Gauge>,
-    unused_bytes: Family<Labels, Gauge>,
-    removed: Family<Labels, Counter>,
-    removed_bytes: Family<Labels, Counter>,
+    fetched: Weighed<Counter>,
+    used: Weighed<Counter>,
+    unused: Weighed<Gauge>,
+    removed: Weighed<Counter>,
     notes_lost: Counter,
     in_flight: Gauge,
     queued: Gauge,
@@ -77,22 +103,10 @@ impl Counts {
                 "What was to be fetched ahead, by what became of it",
                 counts.wishes.clone(),
             );
-            registry.register(
-                "fetched",
-                "Objects stored before anybody asked for them",
-                counts.fetched.clone(),
-            );
-            registry.register("fetched_bytes", "Bytes of them", counts.fetched_bytes.clone());
-            registry.register("used", "Objects of those that were asked for afterwards", counts.used.clone());
-            registry.register("used_bytes", "Bytes of them", counts.used_bytes.clone());
-            registry.register(
-                "unused",
-                "Objects in the store that nobody has asked for",
-                counts.unused.clone(),
-            );
-            registry.register("unused_bytes", "Bytes of them", counts.unused_bytes.clone());
-            registry.register("removed", "Objects removed that nobody had asked for", counts.removed.clone());
-            registry.register("removed_bytes", "Bytes of them", counts.removed_bytes.clone());
+            counts.fetched.register(registry, "fetched", "Objects stored before anybody asked for them");
+            counts.used.register(registry, "used", "Objects of those that were asked for afterwards");
+            counts.unused.register(registry, "unused", "Objects in the store that nobody has asked for");
+            counts.removed.register(registry, "removed", "Objects removed that nobody had asked for");
             registry.register(
                 "notes_lost",
                 "Requests that led to nothing because too many came",
@@ -111,31 +125,24 @@ impl Counts {
 
     /// Something was stored that nobody had asked for.
     pub(super) fn fetched(&self, kind: ObjectKind, bytes: u64) {
-        self.fetched.get_or_create(&label(kind)).inc();
-        self.fetched_bytes.get_or_create(&label(kind)).inc_by(bytes);
+        self.fetched.add(kind, bytes);
     }
 
     /// Somebody asked for it after all.
     pub(super) fn used(&self, kind: ObjectKind, bytes: u64) {
-        self.used.get_or_create(&label(kind)).inc();
-        self.used_bytes.get_or_create(&label(kind)).inc_by(bytes);
+        self.used.add(kind, bytes);
     }
 
     /// Nobody did, and it was removed.
     pub(super) fn removed(&self, kind: ObjectKind, bytes: u64) {
-        self.removed.get_or_create(&label(kind)).inc();
-        self.removed_bytes.get_or_create(&label(kind)).inc_by(bytes);
+        self.removed.add(kind, bytes);
     }
 
     /// What lies in the store for nobody so far.
     pub(super) fn unused(&self, unused: &[Unused]) {
         for kind in [ObjectKind::Info, ObjectKind::Mod, ObjectKind::Zip] {
             let sizes = unused.iter().filter(|unused| unused.key.kind() == kind).map(|unused| unused.size);
-            let count = i64::try_from(sizes.clone().count()).unwrap_or(i64::MAX);
-            self.unused.get_or_create(&label(kind)).set(count);
-            self.unused_bytes
-                .get_or_create(&label(kind))
-                .set(i64::try_from(sizes.sum::<u64>()).unwrap_or(i64::MAX));
+            self.unused.set(kind, sizes.clone().count(), sizes.sum());
         }
     }
 
@@ -151,5 +158,39 @@ impl Counts {
         self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
         self.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
         self.queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_of_objects_and_bytes_stand_on_the_page() {
+        let metrics = Metrics::new();
+        let counts = Counts::new(&metrics);
+        counts.fetched(ObjectKind::Mod, 10);
+        counts.fetched(ObjectKind::Zip, 500);
+        counts.used(ObjectKind::Mod, 10);
+        counts.removed(ObjectKind::Zip, 500);
+        counts.unused(&[]);
+        let page = metrics.render();
+        let lines: Vec<&str> = page.lines().filter(|line| line.contains("larder_prefetch_")).collect();
+        for wanted in [
+            "# HELP larder_prefetch_fetched Objects stored before anybody asked for them.",
+            "# TYPE larder_prefetch_fetched counter",
+            "larder_prefetch_fetched_total{kind=\"mod\"} 1",
+            "# HELP larder_prefetch_fetched_bytes Bytes of them.",
+            "larder_prefetch_fetched_bytes_total{kind=\"zip\"} 500",
+            "# HELP larder_prefetch_used Objects of those that were asked for afterwards.",
+            "larder_prefetch_used_bytes_total{kind=\"mod\"} 10",
+            "# HELP larder_prefetch_unused Objects in the store that nobody has asked for.",
+            "# TYPE larder_prefetch_unused_bytes gauge",
+            "larder_prefetch_unused{kind=\"info\"} 0",
+            "# HELP larder_prefetch_removed Objects removed that nobody had asked for.",
+            "larder_prefetch_removed_bytes_total{kind=\"zip\"} 500",
+        ] {
+            assert!(lines.contains(&wanted), "{wanted} is missing of\n{}", lines.join("\n"));
+        }
     }
 }
