@@ -3,7 +3,7 @@
 //! Everything that the go command decides by rule alone is decided here, with the same verdict as
 //! golang.org/x/mod: names and versions ([`path`], [`version`], [`semver`], [`pseudo`], [`escape`]), patterns and
 //! lists of proxies ([`pattern`], [`goproxy`]), where repositories are ([`hosting`], [`govcs`]), requests ([`request`]), and the files of a module ([`gomod`],
-//! [`gowork`], [`gosum`], [`info`]), the tops of Go files ([`gofile`]), and what the go.mod files of a project select ([`graph`]).
+//! [`gowork`], [`gosum`], [`info`]), the tops of Go files ([`gofile`]), netrc files ([`netrc`]), and what the go.mod files of a project select ([`graph`]).
 
 pub mod defaults;
 pub mod dirhash;
@@ -17,6 +17,7 @@ pub mod gowork;
 pub mod graph;
 pub mod hosting;
 pub mod info;
+pub mod netrc;
 pub mod path;
 pub mod pattern;
 pub mod pseudo;

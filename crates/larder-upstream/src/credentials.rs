@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use larder_module::netrc;
 use url::Url;
 
 use crate::base64_text;
@@ -170,47 +171,14 @@ fn same_prefix(machine: &str, prefix: &str) -> bool {
     machine_host.eq_ignore_ascii_case(host) && machine_path == path
 }
 
-/// Reads netrc text as the go command does, oddities included: words are read in pairs, a line that
-/// ends in a lone `default` ends the file, a macro ends at an empty line.
+/// Keeps the machines of a netrc file that have a login.
 fn parse_netrc(text: &str) -> Vec<NetrcMachine> {
-    let mut machines = Vec::new();
-    let (mut machine, mut login, mut password) = (String::new(), String::new(), String::new());
-    let mut in_macro = false;
-    for line in text.split('\n') {
-        if in_macro {
-            in_macro = !line.is_empty();
-            continue;
-        }
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let pairs = words.chunks_exact(2);
-        let rest = pairs.remainder();
-        for pair in pairs {
-            match pair[0] {
-                "machine" => {
-                    pair[1].clone_into(&mut machine);
-                    login.clear();
-                    password.clear();
-                }
-                "login" => pair[1].clone_into(&mut login),
-                "password" => pair[1].clone_into(&mut password),
-                "macdef" => in_macro = true,
-                _ => {}
-            }
-            if !machine.is_empty() && !login.is_empty() && !password.is_empty() {
-                machines.push(NetrcMachine {
-                    machine: trim_machine(&std::mem::take(&mut machine)),
-                    credential: Credential::Basic {
-                        user: Secret::new(std::mem::take(&mut login)),
-                        password: Secret::new(std::mem::take(&mut password)),
-                    },
-                });
-            }
-        }
-        if rest == ["default"] {
-            break;
-        }
-    }
-    machines
+    let complete = netrc::machines(text).into_iter().filter(netrc::Machine::is_complete);
+    let kept = complete.map(|netrc::Machine { name, login, password }| NetrcMachine {
+        machine: trim_machine(name),
+        credential: Credential::Basic { user: Secret::new(login), password: Secret::new(password) },
+    });
+    kept.collect()
 }
 
 fn trim_machine(machine: &str) -> String {

@@ -6,7 +6,7 @@ use larder_upstream::Credentials;
 use url::Url;
 
 use super::NetrcProbe;
-use crate::settings::SettingFacts;
+use crate::settings::{SettingFacts, netrc};
 use crate::{GoVersion, System};
 
 /// Who the go command is, to whom.
@@ -24,13 +24,7 @@ impl Logins {
         if helpers == "off" {
             return Self::default();
         }
-        let path = match system.variable("NETRC") {
-            Some(path) => path.into(),
-            None => match system.home() {
-                Some(home) => home.join(".netrc"),
-                None => return Self::default(),
-            },
-        };
+        let Some(path) = netrc::path(system) else { return Self::default() };
         let Ok(text) = fs_err::read_to_string(system.path(&path)) else { return Self::default() };
         let mut machines = Vec::new();
         let mut words = text.split_whitespace();

@@ -7,7 +7,7 @@ mod compare;
 mod env_file;
 mod known;
 mod layers;
-mod netrc;
+pub(crate) mod netrc;
 mod network;
 mod sdk;
 mod shell_files;

@@ -1,14 +1,18 @@
 //! The netrc file: which machines have a login. The logins themselves are not kept.
 
+use std::path::PathBuf;
+
 use super::NetrcFacts;
 use crate::System;
 
-/// Reads the file that `NETRC` names, else `~/.netrc`; none without a home folder.
+/// Returns the file that `NETRC` names, else `~/.netrc`; none without a home folder.
+pub(crate) fn path(system: &System) -> Option<PathBuf> {
+    system.variable("NETRC").map(PathBuf::from).or_else(|| Some(system.home()?.join(".netrc")))
+}
+
+/// Reads it; where there is none that somebody names, there is nothing to know.
 pub(super) fn read(system: &System) -> Option<NetrcFacts> {
-    let path = match system.variable("NETRC") {
-        Some(path) => path.into(),
-        None => system.home()?.join(".netrc"),
-    };
+    let path = path(system)?;
     let mut facts = NetrcFacts { path: path.to_string_lossy().into_owned(), ..NetrcFacts::default() };
     match fs_err::read(system.path(&path)) {
         Ok(bytes) => parse(&String::from_utf8_lossy(&bytes), &mut facts),
@@ -22,39 +26,11 @@ pub(super) fn read(system: &System) -> Option<NetrcFacts> {
     Some(facts)
 }
 
-/// Reads words in pairs as the go command does: a line that ends in a lone `default` ends the file, a macro ends at an
-/// empty line.
 fn parse(text: &str, facts: &mut NetrcFacts) {
-    let mut open: Option<(String, bool, bool)> = None;
-    let mut in_macro = false;
-    for line in text.split('\n') {
-        if in_macro {
-            in_macro = !line.is_empty();
-            continue;
-        }
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let pairs = words.chunks_exact(2);
-        let rest = pairs.remainder();
-        for pair in pairs {
-            match (pair[0], &mut open) {
-                ("machine", _) => {
-                    facts.incomplete.extend(open.take().map(|(machine, ..)| machine));
-                    open = Some((pair[1].to_owned(), false, false));
-                }
-                ("login", Some((_, login, _))) => *login = true,
-                ("password", Some((.., password))) => *password = true,
-                ("macdef", _) => in_macro = true,
-                _ => {}
-            }
-            if let Some((machine, ..)) = open.take_if(|(_, login, password)| *login && *password) {
-                facts.machines.push(machine);
-            }
-        }
-        if rest == ["default"] {
-            break;
-        }
+    for machine in larder_module::netrc::machines(text) {
+        let list = if machine.is_complete() { &mut facts.machines } else { &mut facts.incomplete };
+        list.push(machine.name.to_owned());
     }
-    facts.incomplete.extend(open.map(|(machine, ..)| machine));
 }
 
 #[cfg(test)]
