@@ -23,7 +23,7 @@ pub fn collect(
     let Some(folder) = place(system, settings, &mut facts) else { return facts };
     facts.folder = Some(folder.to_string_lossy().into_owned());
     facts.unwritable = first_unwritable(system, &folder.join("cache/download")).or_else(|| {
-        go_path(system, settings).and_then(|path| first_unwritable(system, &path.join("pkg/sumdb")))
+        settings.go_path(system).and_then(|path| first_unwritable(system, &path.join("pkg/sumdb")))
     });
     facts.disks = disks(system, settings, &folder);
     let real = system.path(&folder);
@@ -37,30 +37,24 @@ pub fn collect(
     facts
 }
 
-fn go_path(system: &System, settings: &SettingFacts) -> Option<PathBuf> {
-    let value = settings.value("GOPATH");
-    let first = value.split(':').find(|part| !part.is_empty());
-    first.map(PathBuf::from).or_else(|| Some(system.home()?.join("go")))
-}
-
 /// Returns the folder of the module cache, saying what is wrong with it as a place.
 fn place(system: &System, settings: &SettingFacts, facts: &mut CacheFacts) -> Option<PathBuf> {
     let named = settings.value("GOMODCACHE");
+    let Some(path) = settings.module_cache(system) else {
+        facts.place_problems.push("neither GOMODCACHE nor GOPATH nor HOME is set".to_owned());
+        return None;
+    };
     if named.is_empty() {
-        let Some(path) = go_path(system, settings) else {
-            facts.place_problems.push("neither GOMODCACHE nor GOPATH nor HOME is set".to_owned());
-            return None;
-        };
+        let go_path = settings.go_path(system)?;
         for (bad, problem) in [(path.starts_with("~"), "starts with ~"), (path.is_relative(), "is relative")]
         {
             if bad {
-                facts.place_problems.push(format!("GOPATH={} {problem}", path.display()));
+                facts.place_problems.push(format!("GOPATH={} {problem}", go_path.display()));
                 return None;
             }
         }
-        return Some(path.join("pkg/mod"));
+        return Some(path);
     }
-    let path = PathBuf::from(named);
     if path.is_relative() {
         facts.place_problems.push(format!("GOMODCACHE={named} is relative"));
         return None;

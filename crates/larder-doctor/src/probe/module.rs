@@ -136,12 +136,7 @@ impl ModuleWalk<'_> {
 
     /// Reports whether the go command has the version already.
     fn is_cached(&self, path: &str, version: Option<&str>) -> bool {
-        let settings = self.errand.settings;
-        let folder = match (settings.value("GOMODCACHE"), settings.value("GOPATH")) {
-            ("", "") => self.errand.system.home().map(|home| home.join("go/pkg/mod")),
-            ("", list) => list.split(':').next().map(|path| std::path::Path::new(path).join("pkg/mod")),
-            (folder, _) => Some(folder.into()),
-        };
+        let folder = self.errand.settings.module_cache(self.errand.system);
         let file = version.and_then(|version| file(path, Endpoint::Zip, Some(version)));
         let (Some(folder), Some(file)) = (folder, file) else { return false };
         self.errand.system.path(folder.join("cache/download").join(file.trim_start_matches('/'))).is_file()

@@ -43,11 +43,8 @@ impl Database {
             None => None,
         };
         let name = key.name().to_owned();
-        let gopath = match settings.value("GOPATH") {
-            "" => system.home().map(|home| home.join("go")),
-            list => list.split(':').next().map(std::path::PathBuf::from),
-        };
-        let latest = gopath.map(|folder| folder.join("pkg/sumdb").join(&name).join("latest"));
+        let go_path = settings.go_path(system);
+        let latest = go_path.map(|folder| folder.join("pkg/sumdb").join(&name).join("latest"));
         words.next().is_none().then_some(Self { name, key, fixed, latest })
     }
 

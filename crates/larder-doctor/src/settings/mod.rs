@@ -14,6 +14,7 @@ mod shell_files;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,23 @@ impl SettingFacts {
     #[must_use]
     pub fn value(&self, name: &str) -> &str {
         self.go(name).map_or("", |setting| setting.value.as_str())
+    }
+
+    /// Returns the first folder of `GOPATH`, which has the module cache and the checksum database's notes.
+    pub(crate) fn go_path(&self, system: &System) -> Option<PathBuf> {
+        match self.value("GOPATH") {
+            "" => Some(system.home()?.join("go")),
+            // As the go command, nobody looks behind an empty first one.
+            list => list.split(':').next().filter(|first| !first.is_empty()).map(PathBuf::from),
+        }
+    }
+
+    /// Returns the module cache, wherever that is; it need not be a place that can be one.
+    pub(crate) fn module_cache(&self, system: &System) -> Option<PathBuf> {
+        match self.value("GOMODCACHE") {
+            "" => Some(self.go_path(system)?.join("pkg/mod")),
+            folder => Some(folder.into()),
+        }
     }
 
     /// Returns what decided a setting, for evidence; Go's default where nothing is known.
