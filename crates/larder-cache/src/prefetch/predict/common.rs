@@ -17,6 +17,8 @@ const ONE_IN: usize = 2;
 const LEAN: usize = 1;
 /// Larger modules have packages for every purpose; nothing is guessed of them.
 const MAX_PACKAGES: usize = 400;
+/// So many imports are looked at, each once for each package that comes by it.
+const MAX_STEPS: usize = 500_000;
 
 /// Returns what many packages of a module import from other modules.
 pub(super) fn imports(module: &str, facts: &ZipFacts) -> Vec<Arc<str>> {
@@ -30,8 +32,9 @@ pub(super) fn imports(module: &str, facts: &ZipFacts) -> Vec<Arc<str>> {
         return Vec::new();
     }
     let mut votes: HashMap<Arc<str>, usize> = HashMap::new();
+    let mut steps = MAX_STEPS;
     for voter in &voters {
-        let needs = needs(module, facts, voter);
+        let Some(needs) = needs(module, facts, voter, &mut steps) else { return Vec::new() };
         // A lean package costs little if it is the wrong one.
         let weight = if needs.len() <= LEAN { 2 } else { 1 };
         for import in needs {
@@ -43,13 +46,14 @@ pub(super) fn imports(module: &str, facts: &ZipFacts) -> Vec<Arc<str>> {
     common.into_iter().map(|(import, _)| import).collect()
 }
 
-/// Returns what a package imports from other modules, by way of packages of its own module too.
-fn needs(module: &str, facts: &ZipFacts, folder: &str) -> HashSet<Arc<str>> {
+/// Returns what a package imports from other modules, by way of packages of its own module too; nothing once the steps are used up.
+fn needs(module: &str, facts: &ZipFacts, folder: &str, steps: &mut usize) -> Option<HashSet<Arc<str>>> {
     let mut needs = HashSet::new();
     let mut seen = HashSet::from([folder]);
     let mut work = vec![folder];
     while let Some(folder) = work.pop() {
         let Some(package) = facts.packages.get(folder) else { continue };
+        *steps = steps.checked_sub(package.imports.len())?;
         for import in &package.imports {
             match super::lazy::folder_in(import, module) {
                 Some(inner) if facts.packages.contains_key(inner) => {
@@ -63,7 +67,7 @@ fn needs(module: &str, facts: &ZipFacts, folder: &str) -> HashSet<Arc<str>> {
             }
         }
     }
-    needs
+    Some(needs)
 }
 
 /// Packages that a program outside of the module is likely to import.

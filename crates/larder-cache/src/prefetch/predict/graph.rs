@@ -9,6 +9,9 @@ use larder_module::{semver, version::ModuleVersion};
 
 use super::{ModFacts, ZipFacts};
 
+/// What an item of weight stands for, in bytes.
+pub(super) const ITEM: usize = 50;
+
 /// A module version.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) struct NodeId(u32);
@@ -52,7 +55,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// Returns how much is kept, in items of some 50 bytes.
+    /// Returns how much is kept, in items of some [`ITEM`] bytes.
     pub(super) const fn weight(&self) -> usize {
         self.weight
     }
@@ -67,7 +70,7 @@ impl Graph {
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         self.ids.insert(of.clone(), id);
         self.nodes.push(Node { of: of.clone(), path, requires: Requires::Unknown, packages: None });
-        self.weight += 8;
+        self.weight += 8 + (of.module().as_str().len() + of.version().as_str().len()) / ITEM;
         id
     }
 
@@ -127,7 +130,7 @@ impl Graph {
         if packages.is_some() {
             return false;
         }
-        self.weight += facts.packages.values().map(|package| 2 + package.imports.len()).sum::<usize>();
+        self.weight += facts.weight();
         *packages = Some(facts);
         true
     }

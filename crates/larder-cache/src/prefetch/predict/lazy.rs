@@ -14,6 +14,9 @@ use super::{
     session::Session,
 };
 
+/// So many imports may wait for their modules to become known.
+const MAX_PENDING: usize = 10_000;
+
 /// Which packages of a module are built.
 #[derive(Debug, Default)]
 struct Used {
@@ -140,7 +143,7 @@ impl Session {
                 if let Some(module) = self.resolve(graph, id, &import) {
                     self.lazy.used.entry(module).or_default().waits = false;
                     work.push(module);
-                } else {
+                } else if self.lazy.pending.len() < MAX_PENDING {
                     self.lazy.pending.insert((id, (*import).into()));
                 }
             }

@@ -47,6 +47,8 @@ const MAX_SESSIONS: usize = 256;
 const REPEATS: usize = 2;
 /// What may be kept of go.mod files and zips (see [`Graph::weight`]); beyond, everything is forgotten, which costs predictions only.
 const MAX_WEIGHT: usize = 1_500_000;
+/// What all sessions may keep besides (see [`Session::load`]); beyond, the one that keeps most ends.
+const MAX_LOAD: usize = 1_000_000;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -118,9 +120,7 @@ pub(crate) struct Predictor {
 impl Predictor {
     /// A client asked for a file, whether or not it is stored.
     pub(crate) fn asked(&mut self, key: SessionKey, of: &ModuleVersion, kind: ObjectKind, now: Instant) {
-        if self.graph.weight() > MAX_WEIGHT {
-            *self = Self { next: self.next, ..Self::default() };
-        }
+        self.stay_small();
         let id = self.graph.id(of);
         let number = self.session(key, id, kind, now);
         self.order += 1;
@@ -139,6 +139,7 @@ impl Predictor {
                     self.eager.insert(*number);
                 }
             }
+            self.stay_small();
         }
     }
 
@@ -151,6 +152,7 @@ impl Predictor {
                     self.eager.insert(*number);
                 }
             }
+            self.stay_small();
         }
     }
 
@@ -206,6 +208,21 @@ impl Predictor {
     /// Returns how many sessions go on.
     pub(crate) fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Forgets what is too much. Anybody may have made the files that are read here.
+    fn stay_small(&mut self) {
+        if self.graph.weight() > MAX_WEIGHT {
+            *self = Self { next: self.next, ..Self::default() };
+        }
+        let mut load: usize = self.sessions.values().map(Session::load).sum();
+        while load > MAX_LOAD
+            && let Some((&number, heaviest)) = self.sessions.iter().max_by_key(|(_, session)| session.load())
+        {
+            load -= heaviest.load();
+            self.sessions.remove(&number);
+            self.forget_connections();
+        }
     }
 
     fn forget_connections(&mut self) {

@@ -29,6 +29,8 @@ const ODDITIES: usize = 3;
 const FEW: usize = 4;
 /// Who asks for so many roots reads the whole graph, and most who do want the `.info` of the roots then.
 const A_GRAPH: usize = 16;
+/// A session that knows so much follows nothing further (see [`Session::load`]); real ones come to a tenth.
+const MAX_LOAD: usize = 200_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Asked {
@@ -131,6 +133,11 @@ impl Session {
 
     pub(super) const fn last(&self) -> Instant {
         self.last
+    }
+
+    /// Returns how much it keeps, in items of some 30 bytes.
+    pub(super) fn load(&self) -> usize {
+        self.asked.len() + self.wished.len() + self.best.len() + self.named.len() + self.subtree.len()
     }
 
     /// Reports whether it should be clear by now whom it belongs to.
@@ -433,6 +440,9 @@ impl Session {
         let mut work = vec![start];
         while let Some(id) = work.pop() {
             let Requires::Known { pruned, list } = graph.requires(id) else { continue };
+            if self.load() > MAX_LOAD {
+                return;
+            }
             let is_single = self.single.is_some_and(|(_, single)| single == id);
             let is_asked = !is_single && self.asked.get(&id).is_some_and(|asked| asked.r#mod && !asked.zip);
             let is_subtree = self.subtree.contains(&id) || self.unpruned || (is_asked && !pruned);

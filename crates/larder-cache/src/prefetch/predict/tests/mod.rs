@@ -1,5 +1,6 @@
 //! The predictor against made-up graphs.
 
+mod hostile;
 mod live;
 mod sequences;
 mod simulator;
