@@ -14,8 +14,23 @@ pub(super) struct Budget {
     settings: PrefetchSettings,
     requests: usize,
     upstreams: HashMap<Arc<str>, usize>,
-    zips: HashMap<u64, Arc<Flight>>,
+    zips: HashMap<u64, (Arc<str>, Arc<Flight>)>,
     next: u64,
+}
+
+/// Where one more zip may begin.
+#[derive(Debug)]
+pub(super) struct RoomForZips {
+    all: bool,
+    /// Upstreams that have enough of them on their way.
+    full: HashMap<Arc<str>, u64>,
+}
+
+impl RoomForZips {
+    /// Reports whether one more may begin at an upstream.
+    pub(super) fn is_at(&self, upstream: &str) -> bool {
+        self.all && !self.full.contains_key(upstream)
+    }
 }
 
 /// A share of the budget, to be given back.
@@ -40,14 +55,20 @@ impl Budget {
         self.upstreams.get(upstream).is_none_or(|count| *count < self.settings.upstream_requests)
     }
 
-    /// Reports whether one more zip may begin. What is on its way is never stopped half-way: a client may ask for it at any moment, and
+    /// Returns where one more zip may begin. What is on its way is never stopped half-way: a client may ask for it at any moment, and
     /// would then have to have it fetched a second time.
-    pub(super) fn has_room_for_zip(&self) -> bool {
-        let size = |flight: &Arc<Flight>| match flight.size() {
-            0 => UNKNOWN_ZIP,
-            size => size,
-        };
-        self.zips.values().map(size).sum::<u64>() < self.settings.bytes
+    pub(super) fn room_for_zips(&self) -> RoomForZips {
+        let mut upstreams = HashMap::<Arc<str>, u64>::new();
+        for (upstream, flight) in self.zips.values() {
+            let size = match flight.size() {
+                0 => UNKNOWN_ZIP,
+                size => size,
+            };
+            *upstreams.entry(Arc::clone(upstream)).or_default() += size;
+        }
+        let all = upstreams.values().sum::<u64>() < self.settings.bytes;
+        upstreams.retain(|_, bytes| *bytes >= self.settings.upstream_bytes);
+        RoomForZips { all, full: upstreams }
     }
 
     /// Takes a share for a fetch that begins.
@@ -56,7 +77,7 @@ impl Budget {
         *self.upstreams.entry(Arc::clone(&upstream)).or_default() += 1;
         let zip = zip.map(|flight| {
             self.next += 1;
-            self.zips.insert(self.next, flight);
+            self.zips.insert(self.next, (Arc::clone(&upstream), flight));
             self.next
         });
         Share { upstream, zip }
@@ -95,7 +116,8 @@ mod tests {
         let mut budget = Budget::new(PrefetchSettings {
             requests: 3,
             upstream_requests: 2,
-            bytes: 1 << 20,
+            bytes: 2 << 20,
+            upstream_bytes: 1 << 20,
             ..PrefetchSettings::default()
         });
         let of = ModuleVersion::parse("example.com/a", "v1.0.0").expect("a module version");
@@ -103,15 +125,17 @@ mod tests {
         let first = budget.take("a".into(), Some(Arc::clone(&flight)));
         let second = budget.take("a".into(), None);
         assert!(!budget.has_room_at("a") && budget.has_room_at("b") && budget.has_room());
-        assert!(budget.has_room_for_zip(), "its length isn't known yet");
+        assert!(budget.room_for_zips().is_at("a"), "its length isn't known yet");
         flight.note_size(1 << 20);
-        assert!(!budget.has_room_for_zip());
-        let third = budget.take("b".into(), None);
+        let room = budget.room_for_zips();
+        assert!(!room.is_at("a") && room.is_at("b"), "each upstream has a limit of its own");
+        let third = budget.take("b".into(), Some(Arc::clone(&flight)));
         assert!(!budget.has_room());
+        assert!(!budget.room_for_zips().is_at("c"), "and all have one");
         for share in [first, second, third] {
             budget.give_back(&share);
         }
-        assert!(budget.has_room() && budget.has_room_at("a") && budget.has_room_for_zip());
+        assert!(budget.has_room() && budget.has_room_at("a") && budget.room_for_zips().is_at("a"));
         assert_eq!(budget.requests(), 0);
     }
 }

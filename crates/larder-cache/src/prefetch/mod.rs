@@ -44,6 +44,8 @@ pub struct PrefetchSettings {
     pub upstream_requests: usize,
     /// How many bytes of zips may be on their way.
     pub bytes: u64,
+    /// How many of them from one upstream.
+    pub upstream_bytes: u64,
     /// How many bytes may lie in the store that nobody has asked for.
     pub unused_bytes: u64,
     /// For how long.
@@ -56,6 +58,7 @@ impl Default for PrefetchSettings {
             requests: 256,
             upstream_requests: 128,
             bytes: 256 << 20,
+            upstream_bytes: 192 << 20,
             unused_bytes: 2 << 30,
             unused_age: waste::UNUSED_AGE,
         }

@@ -100,7 +100,7 @@ impl Queue {
         if !budget.has_room() {
             return None;
         }
-        let zips = budget.has_room_for_zip();
+        let zips = budget.room_for_zips();
         let Self { lines, waiting, under_way, .. } = self;
         lines.retain(|_, line| {
             while line.peek().is_some_and(|Reverse(item)| !waiting.contains_key(&item.key)) {
@@ -111,7 +111,9 @@ impl Queue {
         let load = |session: &SessionKey| under_way.get(session).copied().unwrap_or_default();
         let next = lines
             .iter()
-            .filter(|((_, upstream, is_zip), _)| budget.has_room_at(upstream) && (zips || !is_zip))
+            .filter(|((_, upstream, is_zip), _)| {
+                budget.has_room_at(upstream) && (!is_zip || zips.is_at(upstream))
+            })
             .filter_map(|(line, items)| {
                 let Reverse(item) = items.peek()?;
                 Some(((load(&line.0), item.rank, item.number), line.clone()))

@@ -112,6 +112,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "256MiB",
         "zips on their way at most before another is begun for nobody yet",
     ),
+    row("prefetch.host_bytes", Kind::Size, "192MiB", "the same from one upstream"),
     row(
         "prefetch.unused",
         Kind::Size,

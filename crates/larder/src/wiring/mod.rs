@@ -131,6 +131,7 @@ pub(crate) fn engine(config: &Config, descriptors: u64) -> EngineSettings {
         requests: config.count("prefetch.requests"),
         upstream_requests: config.count("prefetch.host"),
         bytes: config.size("prefetch.bytes"),
+        upstream_bytes: config.size("prefetch.host_bytes"),
         unused_bytes: config.size("prefetch.unused"),
         unused_age: config.duration("prefetch.age"),
     };
