@@ -41,6 +41,11 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// Reports whether it counts among what the command asked for: proofs do only where they were missing.
+    fn counts(&self) -> bool {
+        self.source == Source::Failed || !proves(&self.path)
+    }
+
     /// Reports whether it was there when the run began.
     pub(crate) fn is_stored(&self) -> bool {
         self.source == Source::Store
@@ -65,6 +70,9 @@ pub(crate) struct Share {
     pub(crate) files: usize,
     pub(crate) bytes: u64,
     pub(crate) ahead: usize,
+    /// How many of these files nobody asked for.
+    pub(crate) vain: usize,
+    pub(crate) vain_bytes: u64,
     pub(crate) waited: Duration,
 }
 
@@ -109,6 +117,8 @@ impl Account {
             share.bytes += one.fetch.bytes;
             share.ahead += usize::from(one.ahead);
             if one.in_vain {
+                share.vain += 1;
+                share.vain_bytes += one.fetch.bytes;
                 vain_files += 1;
                 vain_bytes += one.fetch.bytes;
             }
@@ -123,7 +133,8 @@ impl Account {
         for (name, spans) in waits {
             shares.entry(name.to_owned()).or_default().waited = on_the_clock(spans);
         }
-        let count = |source: &Source| asked.iter().filter(|ask| ask.source == *source).count();
+        let count =
+            |source: &Source| asked.iter().filter(|ask| ask.counts() && ask.source == *source).count();
         Self {
             began,
             ended,
@@ -254,23 +265,26 @@ fn what_came_from_where(account: &Account) -> String {
         return "nothing was asked for".to_owned();
     }
     let mut parts = Vec::new();
-    for (name, share) in account.shares.iter().filter(|(_, share)| share.files > 0) {
-        let ahead = match share.ahead {
+    for (name, share) in account.shares.iter().filter(|(_, share)| share.files > share.vain) {
+        // What nobody asked for was fetched ahead, too.
+        let ahead = match share.ahead.saturating_sub(share.vain) {
             0 => String::new(),
             ahead => format!(", {ahead} of them ahead"),
         };
-        parts.push(format!("{} from {name} ({}{ahead})", share.files, size(share.bytes)));
+        let (files, bytes) = (share.files - share.vain, share.bytes - share.vain_bytes);
+        parts.push(format!("{files} from {name} ({}{ahead})", size(bytes)));
     }
-    let counted =
+    let others =
         [(account.from_store, "from the store"), (account.absent, "not found"), (account.failed, "failed")];
     parts.extend(
-        counted.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")),
+        others.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")),
     );
     let vain = match account.vain_files {
         0 => String::new(),
         files => format!("; {files} ({}) in vain", size(account.vain_bytes)),
     };
-    let distinct = account.asked.iter().map(|ask| &ask.path).collect::<HashSet<_>>().len();
+    let counted = account.asked.iter().filter(|ask| ask.counts());
+    let distinct = counted.map(|ask| &ask.path).collect::<HashSet<_>>().len();
     format!("{distinct} asked for: {}{vain}", parts.join(", "))
 }
 

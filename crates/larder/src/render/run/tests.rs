@@ -83,12 +83,17 @@ fn two_lines_say_where_everything_came_from_and_who_was_waited_for() {
     assert_eq!(
         lines(&account()),
         [
-            "4 asked for: 2 from https://one.example.com (2.0 MB, 2 of them ahead), 1 from https://two.example.com (1.0 MB), \
+            "4 asked for: 1 from https://one.example.com (1.0 MB, 1 of them ahead), 1 from https://two.example.com (1.0 MB), \
              1 from the store, 1 not found; 1 (1.0 MB) in vain",
             "waited 0.4 s of 0.8 s: 0.4 s for https://two.example.com, 0.1 s for https://one.example.com; longest 0.4 s for \
              example.com/b/@v/v1.0.0.zip",
         ]
     );
+    let proof = "/sumdb/sum.example.com/lookup/example.com/b@v1.0.0";
+    let proven = Story::new().asked(D, 0, 0, "hit").asked(proof, 0, 0, "hit").account(40);
+    assert_eq!(lines(&proven)[0], "1 asked for: 1 from the store", "proofs are no files");
+    let unproven = Story::new().asked(D, 0, 0, "hit").asked(proof, 0, 0, "unreachable").account(40);
+    assert_eq!(lines(&unproven)[0], "2 asked for: 1 from the store, 1 failed");
     assert_eq!(lines(&Story::new().account(40)), ["nothing was asked for", "waited for nobody in 0.0 s"]);
 }
 
