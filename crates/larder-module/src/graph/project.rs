@@ -81,6 +81,20 @@ impl Project {
         Self::build(Kind::Version(of.clone()), &[], std::slice::from_ref(&main))
     }
 
+    /// Returns the paths that main modules require, and those that stand in for others.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let required = self.mains.iter().flat_map(|main| &main.require).map(|line| line.path.as_str());
+        let maps = std::iter::once(&self.work_replace).chain(&self.replace);
+        let stand_ins = maps.flat_map(HashMap::values).flat_map(HashMap::values);
+        required.chain(stand_ins.filter(|other| !other.version.is_empty()).map(|other| other.path.as_str()))
+    }
+
+    /// Reports whether something else stands in for a version, so that nobody asks for it itself.
+    #[must_use]
+    pub fn replaces(&self, path: &str, version: &str) -> bool {
+        self.replacement(path, version).is_some()
+    }
+
     fn build(kind: Kind, work_replace: &[Replace], mains: &[Main]) -> Self {
         let mut project = Self {
             kind,

@@ -5,7 +5,7 @@
 //! what is downloaded, in the order in which the command will ask.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::path::Path;
 
 use larder_module::gomod::GoMod;
@@ -54,6 +54,10 @@ pub(super) struct Plan {
     /// How often the command asked for a module that its packages don't need.
     unforeseen: usize,
     wished: HashSet<Wish>,
+    /// Modules that go.mod files name: the project's, and those that came through a proxy.
+    heard: HashSet<String>,
+    /// What go.sum lists of modules that none has named so far.
+    unheard: HashMap<String, Vec<ModuleVersion>>,
     queue: BinaryHeap<Reverse<(Rank, usize, ModuleVersion, u8)>>,
     next: usize,
 }
@@ -71,6 +75,8 @@ impl Plan {
             downloads_named: false,
             unforeseen: 0,
             wished: HashSet::new(),
+            heard: files.project.names().map(str::to_owned).collect(),
+            unheard: HashMap::new(),
             queue: BinaryHeap::new(),
             next: 0,
             files,
@@ -103,7 +109,9 @@ impl Plan {
 
     /// A go.mod file came, or did not.
     pub(super) fn learned_mod(&mut self, of: &ModuleVersion, file: Option<&[u8]>) {
-        self.tell(&Source::Module(of.clone()), file.and_then(|text| GoMod::parse_lax(text).ok()).as_ref());
+        let file = file.and_then(|text| GoMod::parse_lax(text).ok());
+        self.hear(file.as_ref());
+        self.tell(&Source::Module(of.clone()), file.as_ref());
         self.settle();
     }
 
@@ -144,13 +152,33 @@ impl Plan {
         }
     }
 
+    /// Wants the go.mod files that go.sum lists, since the graph comes to them.
+    ///
+    /// Unless the project isn't tidy: then go.sum still lists what was replaced or is required no longer, which go asks nobody for.
+    /// The names of such modules are not to be told to a proxy, so those wait that no go.mod file names.
     fn read_graph(&mut self) {
         self.reads_graph = true;
         for line in self.files.sums.clone() {
-            if let (version, true) = line.split_version()
-                && let Ok(of) = ModuleVersion::parse(&line.module, version)
-            {
+            let (version, true) = line.split_version() else { continue };
+            let Ok(of) = ModuleVersion::parse(&line.module, version) else { continue };
+            if self.files.project.replaces(&line.module, version) {
+                continue;
+            }
+            if self.heard.contains(&line.module) {
                 self.want(Rank::Listed, of, ObjectKind::Mod);
+            } else {
+                self.unheard.entry(line.module).or_default().push(of);
+            }
+        }
+    }
+
+    /// Takes note of the modules that a go.mod file names.
+    fn hear(&mut self, file: Option<&GoMod>) {
+        for line in file.into_iter().flat_map(|file| &file.require) {
+            if self.heard.insert(line.path.clone()) {
+                for of in self.unheard.remove(&line.path).unwrap_or_default() {
+                    self.want(Rank::Listed, of, ObjectKind::Mod);
+                }
             }
         }
     }
@@ -269,6 +297,9 @@ impl Plan {
                     Source::Module(of) => match self.cache.go_mod(of) {
                         Some(text) => {
                             let file = GoMod::parse_lax(&text).ok();
+                            if !self.cache.is_elsewhere(of) {
+                                self.hear(file.as_ref());
+                            }
                             self.tell(&source, file.as_ref());
                         }
                         None if self.cache.is_elsewhere(of) => self.tell(&source, None),

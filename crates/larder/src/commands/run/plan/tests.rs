@@ -78,17 +78,39 @@ fn a_download_begins_with_the_graph_and_ends_with_what_is_named() {
             "example.com/b@v1.0.0 mod",
             "example.com/a@v1.0.0 mod",
             "example.com/b@v1.0.0 mod",
-            "example.com/c@v1.1.0 mod",
             "example.com/a@v1.0.0 info",
             "example.com/a@v1.0.0 zip",
             "example.com/b@v1.0.0 info",
             "example.com/b@v1.0.0 zip",
         ]
     );
-    let requires = b"module example.com/a\nrequire example.com/d v1.0.0\n";
+    let requires = b"module example.com/a\ngo 1.21\nrequire example.com/c v1.0.0\n";
     plan.learned_mod(&of("example.com/a@v1.0.0"), Some(requires));
-    plan.learned_mod(&of("example.com/b@v1.0.0"), None);
+    assert_eq!(wishes(&mut plan), ["example.com/c@v1.1.0 mod"], "what go.sum lists of what is named");
+    let requires = b"module example.com/b\nrequire example.com/d v1.0.0\n";
+    plan.learned_mod(&of("example.com/b@v1.0.0"), Some(requires));
     assert_eq!(wishes(&mut plan), ["example.com/d@v1.0.0 mod"], "the graph comes to what go.sum lacks");
+}
+
+#[test]
+fn what_only_go_sum_still_names_is_asked_of_nobody() {
+    let go_mod = format!(
+        "{TIDY}replace example.com/b => ../fork\nreplace example.com/a v1.0.0 => example.com/a2 v1.0.0\n"
+    );
+    let lines: String = ["a v1.0.0", "a2 v1.0.0", "b v0.9.0", "b v1.0.0", "gone v1.0.0", "secret v1.0.0"]
+        .map(|name| format!("example.com/{name}/go.mod h1:x\n"))
+        .concat();
+    let project = Project::new(&[
+        ("main/go.mod", go_mod.as_str()),
+        ("main/go.sum", lines.as_str()),
+        ("fork/go.mod", "module example.com/b\ngo 1.21\nrequire example.com/secret v1.1.0\n"),
+    ]);
+    for want in [Want::Everything, Want::Graph] {
+        let mut plan = project.plan(&want);
+        let wanted = wishes(&mut plan);
+        assert!(!wanted.is_empty());
+        assert!(wanted.iter().all(|wish| wish.starts_with("example.com/a2@v1.0.0 ")), "{wanted:?}");
+    }
 }
 
 #[test]
