@@ -250,14 +250,18 @@ fn go_sum_names_the_files_and_what_is_in_them() {
     let [first, second] = [&corpus.modules[0], &corpus.modules[1]];
     let broken = corpus.go_sum.replace(&first.h1, &second.h1).replace(&second.mod_h1, &first.mod_h1);
     fs_err::write(stage.project.path().join("other.sum"), broken).expect("a temporary folder");
-    let output = stage.warm(&["other.sum"]);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains(&format!("{}@{} .mod\n    go.sum says {}", second.path, second.version, first.mod_h1)),
-        "{said}"
-    );
-    assert!(said.contains(&format!("what came has {}", first.h1)), "{said}");
+    let larder = stage.scene.larder.start();
+    // Here, where the store has the hashes, and elsewhere, where all that comes is looked at.
+    for arguments in [&["other.sum"][..], &["--to", larder.url(), "other.sum"]] {
+        let output = stage.warm(arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let of_mod = format!("{}@{} .mod\n    go.sum says {}", second.path, second.version, first.mod_h1);
+        assert!(said.contains(&of_mod), "{said}");
+        assert!(said.contains(&format!("what came has {}", first.h1)), "{said}");
+    }
+    let (code, report) = stage.warm_json(&["--to", larder.url(), "go.sum"]);
+    assert_eq!((code, &report["failures"]), (Some(0), &serde_json::json!([])), "{report}");
 }
 
 #[test]
@@ -309,22 +313,36 @@ fn the_toolchain_that_a_project_names_comes_along() {
     assert_eq!(files, [format!("/golang.org/toolchain/@v/{toolchain}.zip")]);
 }
 
+/// Starts it, sends what ctrl-c sends once a path is asked for, and returns the exit code.
+fn interrupted_at(stage: &Stage, arguments: &[&str], path: &str) -> Option<i32> {
+    let mut command = stage.scene.larder.command(&["warm", "--data"]);
+    command.arg(stage.scene.larder.data()).args(arguments).current_dir(stage.project.path());
+    command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("the binary can be started");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let is_there = stage.scene.upstream.wait_for_requests(path, 1, Duration::from_secs(60));
+    assert!(runtime.block_on(is_there), "{path} was never asked for");
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
+    child.wait().expect("it ends").code()
+}
+
+#[test]
+fn queries_wait_for_each_other_no_more_than_files_do() {
+    let stage = Stage::new(tools(), &[]);
+    stage.scene.upstream.set_fault_on("/example.com/lib/@v/list", Fault::StallBeforeHead, None);
+    let arguments = ["example.com/lib@latest", "example.com/tool@v1.4.0"];
+    let code = interrupted_at(&stage, &arguments, "/example.com/tool/@v/v1.4.0.mod");
+    assert_eq!(code, Some(130), "ctrl-c counts here too");
+}
+
 #[test]
 fn ctrl_c_stops_it_and_the_next_run_goes_on() {
     let corpus = Corpus::generate(&CorpusOptions { modules: 10, versions: 10, bytes: 50_000, seed: 4 });
     let stage = Stage::with_corpus(&corpus);
     let last = corpus.modules[9].url_path("zip");
     stage.scene.upstream.set_fault_on(&last, Fault::StallBeforeHead, None);
-    let mut command = stage.scene.larder.command(&["warm", "--data"]);
-    command.arg(stage.scene.larder.data()).current_dir(stage.project.path());
-    command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
-    let mut child = command.spawn().expect("the binary can be started");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let is_there = stage.scene.upstream.wait_for_requests(&last, 1, Duration::from_secs(60));
-    assert!(runtime.block_on(is_there), "the stalled zip was never asked for");
-    let id = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(interrupted_at(&stage, &[], &last), Some(130));
 
     stage.scene.upstream.heal();
     let told = expect_success(&stage.warm(&[]));
@@ -338,7 +356,10 @@ fn what_cannot_be_meant_is_wrong_usage() {
         (&[][..], "there is no go.mod or go.work file in"),
         (&["example.com/a"], "say example.com/a@latest"),
         (&["x.txt"], "is no go.mod, go.work or go.sum file"),
+        (&["missing/go.sum"], "there is no file missing/go.sum"),
+        (&[""], "an empty word names nothing"),
         (&["--to", "ftp://proxy.example.com", "example.com/a@latest"], "not by ftp"),
+        (&["--to", "nonsense", "example.com/a@latest"], "--to nonsense: it is not a URL"),
     ] {
         let output = stage.warm(arguments);
         let said = text(&output.stderr);

@@ -97,11 +97,22 @@ async fn warm(
         jobs: usize::from(asked.jobs),
         progress: Progress::new(asked.output.format == Format::Json),
     };
+    let interrupt = tokio::signal::ctrl_c();
+    tokio::pin!(interrupt);
     let mut resolved = Vec::new();
+    let mut queries = Vec::new();
     for target in targets {
-        run.add(target, asked, &mut resolved).await;
+        run.add(target, asked, &mut queries);
     }
-    let interrupted = run.fetch().await;
+    let interrupted = tokio::select! {
+        found = run.find(queries, asked.no_deps) => {
+            for (name, found) in found {
+                run.found(name, found, &mut resolved);
+            }
+            run.fetch(interrupt).await
+        }
+        _ = &mut interrupt => true,
+    };
     run.plan.finish();
     run.tally.elapsed = run.progress.end();
     if let Provider::Here(engine) = &run.provider
@@ -155,7 +166,11 @@ fn provider(
     let url = url.trim_end_matches('/');
     let at = |url: &str| {
         let hint = "name a running Larder as in --to http://127.0.0.1:3000";
-        upstreams.at(url).map_err(|error| Outcome::usage(&error, hint.to_owned()))
+        let named = |error| Outcome::Usage {
+            error: format!("--to {}: {error}", report::without_login(url)),
+            hint: Some(hint.to_owned()),
+        };
+        upstreams.at(url).map_err(named)
     };
     Ok((Provider::There { larder: at(url)?, stored: at(&format!("{url}/cached-only"))? }, None))
 }
@@ -185,6 +200,9 @@ fn compare_zips(store: &Store, plan: &mut Plan) {
     }
 }
 
+/// A version that a query stands for, and its go.mod file, where that is wanted.
+type Found = Result<(ModuleVersion, Option<Result<Got, Missing>>), Missing>;
+
 /// A run under way.
 #[derive(Debug)]
 struct Run {
@@ -199,7 +217,7 @@ struct Run {
 }
 
 impl Run {
-    async fn add(&mut self, target: Target, asked: &Warm, resolved: &mut Vec<(String, ModuleVersion)>) {
+    fn add(&mut self, target: Target, asked: &Warm, queries: &mut Vec<(String, String)>) {
         match target {
             Target::Project(files) => {
                 if asked.output.format == Format::Text {
@@ -216,32 +234,57 @@ impl Run {
                 }
                 self.plan.add_sums(&lines);
             }
-            Target::Version { path, query } => {
-                let name = format!("{path}@{query}");
-                match queries::resolve(&self.provider, &path, &query).await {
-                    Ok(of) => {
-                        self.add_version(&of, asked.no_deps).await;
-                        resolved.push((name, of));
-                    }
-                    Err(Missing { reason, lines, .. }) => self.plan.failures.push(Failed {
-                        of: name,
-                        file: "version".to_owned(),
-                        reason,
-                        lines,
-                        required_by: Vec::new(),
-                    }),
-                }
-            }
+            Target::Version { path, query } => queries.push((path, query)),
         }
     }
 
-    async fn add_version(&mut self, of: &ModuleVersion, alone: bool) {
-        if alone {
-            return self.plan.add_version(of, None);
+    /// Finds out what queries stand for, many at a time; in their order.
+    async fn find(&self, queries: Vec<(String, String)>, alone: bool) -> Vec<(String, Found)> {
+        let mut under_way = JoinSet::new();
+        let mut found = Vec::new();
+        let take = |done: Option<Result<_, _>>, found: &mut Vec<_>| found.extend(done.and_then(Result::ok));
+        for (number, (path, query)) in queries.into_iter().enumerate() {
+            if under_way.len() >= self.jobs {
+                take(under_way.join_next().await, &mut found);
+            }
+            let provider = self.provider.clone();
+            under_way.spawn(async move {
+                let name = format!("{path}@{query}");
+                let one = match queries::resolve(&provider, &path, &query).await {
+                    Ok(of) if alone => Ok((of, None)),
+                    Ok(of) => {
+                        let go_mod = provider.object(&of, ObjectKind::Mod, false).await;
+                        Ok((of, Some(go_mod)))
+                    }
+                    Err(missing) => Err(missing),
+                };
+                (number, (name, one))
+            });
         }
-        match self.provider.object(of, ObjectKind::Mod).await {
-            Ok(got) => self.plan.add_version(of, Some(&got.bytes)),
-            Err(missing) => self.plan.lost(&(of.clone(), ObjectKind::Mod), missing),
+        while !under_way.is_empty() {
+            take(under_way.join_next().await, &mut found);
+        }
+        found.sort_by_key(|(number, _)| *number);
+        found.into_iter().map(|(_, one)| one).collect()
+    }
+
+    fn found(&mut self, name: String, found: Found, resolved: &mut Vec<(String, ModuleVersion)>) {
+        match found {
+            Ok((of, go_mod)) => {
+                match go_mod {
+                    None => self.plan.add_version(&of, None),
+                    Some(Ok(got)) => self.plan.add_version(&of, Some(&got.bytes)),
+                    Some(Err(missing)) => self.plan.lost(&(of.clone(), ObjectKind::Mod), missing),
+                }
+                resolved.push((name, of));
+            }
+            Err(Missing { reason, lines, .. }) => self.plan.failures.push(Failed {
+                of: name,
+                file: "version".to_owned(),
+                reason,
+                lines,
+                required_by: Vec::new(),
+            }),
         }
     }
 
@@ -263,11 +306,9 @@ impl Run {
     }
 
     /// Fetches until nothing is left; reports whether that was broken off.
-    async fn fetch(&mut self) -> bool {
+    async fn fetch(&mut self, mut interrupt: impl Future<Output = std::io::Result<()>> + Unpin) -> bool {
         let mut ticks = tokio::time::interval(self.progress.interval());
         ticks.tick().await;
-        let interrupt = tokio::signal::ctrl_c();
-        tokio::pin!(interrupt);
         loop {
             self.start();
             tokio::select! {
@@ -294,8 +335,9 @@ impl Run {
             let Some(item) = self.plan.next(self.zips <= self.jobs / 2) else { return };
             self.zips += usize::from(item.1 == ObjectKind::Zip);
             let provider = self.provider.clone();
+            let hashed = self.plan.has_sum(&item);
             self.under_way.spawn(async move {
-                let result = provider.object(&item.0, item.1).await;
+                let result = provider.object(&item.0, item.1, hashed).await;
                 (item, result)
             });
         }
@@ -306,6 +348,9 @@ impl Run {
         match result {
             Ok(got) => {
                 self.tally.count(item.1, &got);
+                if let Some(hash) = &got.hash {
+                    self.plan.compare(&item, &hash.to_string());
+                }
                 if item.1 == ObjectKind::Mod {
                     self.plan.learn(&item.0, &got.bytes);
                 }

@@ -169,6 +169,11 @@ impl Plan {
         }
     }
 
+    /// Reports whether go.sum says what is in a file.
+    pub(crate) fn has_sum(&self, item: &Item) -> bool {
+        self.sums.contains_key(item)
+    }
+
     /// Compares a file's hash with what go.sum says.
     pub(crate) fn compare(&mut self, item: &Item, found: &str) {
         let Some(expected) = self.sums.get(item) else { return };

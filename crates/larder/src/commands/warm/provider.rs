@@ -1,11 +1,14 @@
 //! Who is asked: the engine of this process, which fills the store, or a running Larder, which fills its own.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use larder_cache::{Aborted, Access, Body, Engine, Failure, Outcome, Reason, Served};
+use larder_module::dirhash::{self, H1};
 use larder_module::{ModulePath, ModuleVersion, ObjectKind, Query};
-use larder_upstream::{FetchCause, FetchError, SmallReply, Upstream, Wanted};
+use larder_upstream::{FetchCause, FetchError, SmallReply, Upstream, Wanted, ZipBody};
+use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
 /// How often something is asked for that can't be had just now.
@@ -49,6 +52,8 @@ pub(crate) struct Got {
     pub(crate) size: u64,
     /// The bytes of anything but a zip.
     pub(crate) bytes: Vec<u8>,
+    /// The hash of a zip that came from a running Larder, where it was wanted.
+    pub(crate) hash: Option<H1>,
 }
 
 /// Something that can't be had.
@@ -66,11 +71,17 @@ pub(crate) struct Missing {
 }
 
 impl Provider {
-    /// Asks for one file of a version, again and again where that may help.
-    pub(crate) async fn object(&self, of: &ModuleVersion, kind: ObjectKind) -> Result<Got, Missing> {
+    /// Asks for one file of a version, again and again where that may help. A zip that doesn't end up in the store of this process is hashed
+    /// on its way if that is wanted.
+    pub(crate) async fn object(
+        &self,
+        of: &ModuleVersion,
+        kind: ObjectKind,
+        hashed: bool,
+    ) -> Result<Got, Missing> {
         let (mut tries, mut joins) = (1, 1);
         loop {
-            let missing = match self.object_once(of, kind).await {
+            let missing = match self.object_once(of, kind, hashed).await {
                 Ok(got) => return Ok(got),
                 Err(missing) => missing,
             };
@@ -88,17 +99,17 @@ impl Provider {
         }
     }
 
-    async fn object_once(&self, of: &ModuleVersion, kind: ObjectKind) -> Result<Got, Missing> {
+    async fn object_once(&self, of: &ModuleVersion, kind: ObjectKind, hashed: bool) -> Result<Got, Missing> {
         match self {
             Self::Here(engine) => {
                 let served = engine.object(of, kind, &access()).await?;
                 received(served, kind == ObjectKind::Zip).await
             }
             Self::There { larder, stored } => {
-                if let Ok(got) = ask(stored, of, kind, Origin::Stored).await {
+                if let Ok(got) = ask(stored, of, kind, Origin::Stored, hashed).await {
                     return Ok(got);
                 }
-                Ok(ask(larder, of, kind, Origin::Fetched(larder.name().to_string())).await?)
+                ask(larder, of, kind, Origin::Fetched(larder.name().to_string()), hashed).await
             }
         }
     }
@@ -151,10 +162,11 @@ async fn received(served: Served, is_zip: bool) -> Result<Got, Missing> {
             origin,
             size: bytes.len() as u64,
             bytes: if is_zip { Vec::new() } else { bytes.into() },
+            hash: None,
         }),
         Body::File { file, len } if is_zip => {
             drop(file);
-            Ok(Got { origin, size: len, bytes: Vec::new() })
+            Ok(Got { origin, size: len, bytes: Vec::new(), hash: None })
         }
         Body::File { file, len } => {
             let read = tokio::task::spawn_blocking(move || {
@@ -163,13 +175,13 @@ async fn received(served: Served, is_zip: bool) -> Result<Got, Missing> {
                 file.read_exact_at(&mut bytes, 0).map(|()| bytes)
             });
             match read.await {
-                Ok(Ok(bytes)) => Ok(Got { origin, size: len, bytes }),
+                Ok(Ok(bytes)) => Ok(Got { origin, size: len, bytes, hash: None }),
                 Ok(Err(error)) => Err(Missing::plain("store-broken", error.to_string())),
                 Err(error) => Err(Missing::plain("store-broken", error.to_string())),
             }
         }
         Body::Growing(reader) if is_zip => match reader.end().await {
-            Ok(size) => Ok(Got { origin, size, bytes: Vec::new() }),
+            Ok(size) => Ok(Got { origin, size, bytes: Vec::new(), hash: None }),
             Err(aborted) => Err(broken_off(&aborted)),
         },
         Body::Growing(mut reader) => {
@@ -177,7 +189,7 @@ async fn received(served: Served, is_zip: bool) -> Result<Got, Missing> {
             while let Some(piece) = reader.next().await.map_err(|aborted| broken_off(&aborted))? {
                 bytes.extend_from_slice(&piece);
             }
-            Ok(Got { origin, size: bytes.len() as u64, bytes })
+            Ok(Got { origin, size: bytes.len() as u64, bytes, hash: None })
         }
     }
 }
@@ -192,17 +204,37 @@ async fn ask(
     of: &ModuleVersion,
     kind: ObjectKind,
     origin: Origin,
-) -> Result<Got, FetchError> {
+    hashed: bool,
+) -> Result<Got, Missing> {
     if kind != ObjectKind::Zip {
         let bytes = small(upstream, Wanted::Object { of: of.clone(), kind }).await?;
-        return Ok(Got { origin, size: bytes.len() as u64, bytes });
+        return Ok(Got { origin, size: bytes.len() as u64, bytes, hash: None });
     }
     let mut body = upstream.zip(of, None).await?;
+    if hashed {
+        let (size, hash) = hashed_zip(body).await?;
+        return Ok(Got { origin, size, bytes: Vec::new(), hash: Some(hash) });
+    }
     let mut size = 0;
     while let Some(piece) = body.next().await? {
         size += piece.len() as u64;
     }
-    Ok(Got { origin, size, bytes: Vec::new() })
+    Ok(Got { origin, size, bytes: Vec::new(), hash: None })
+}
+
+/// Takes a zip in and hashes it. Its end says what is where in it, so it lies in a file without a name for as long.
+async fn hashed_zip(mut body: ZipBody) -> Result<(u64, H1), Missing> {
+    let unkept = |error: std::io::Error| {
+        Missing::plain("storage", format!("a temporary file, to compare it with go.sum: {error}"))
+    };
+    let mut file = block_in_place(tempfile::tempfile).map_err(unkept)?;
+    let mut size = 0;
+    while let Some(piece) = body.next().await? {
+        block_in_place(|| file.write_all(&piece)).map_err(unkept)?;
+        size += piece.len() as u64;
+    }
+    let hash = block_in_place(|| dirhash::hash_zip(&file, size));
+    Ok((size, hash.map_err(|error| Missing::plain("bad-upstream", error.to_string()))?))
 }
 
 async fn small(upstream: &Upstream, wanted: Wanted) -> Result<Vec<u8>, FetchError> {

@@ -48,7 +48,7 @@ async fn version_of(provider: &Provider, module: &ModulePath, query: &str) -> Re
         && let Ok(of) = ModuleVersion::parse(module.as_str(), query)
     {
         // Asking for it shows whether the path is that of a module.
-        provider.object(&of, ObjectKind::Info).await?;
+        provider.object(&of, ObjectKind::Info, false).await?;
         return Ok(of);
     }
     let text: Query = query.parse().map_err(|error| Missing::plain("invalid", format!("{error}")))?;
@@ -130,7 +130,7 @@ fn only<'a>(versions: Vec<&'a Version>, is_good: fn(&Version) -> bool) -> Vec<&'
 /// What the module's latest version says is retracted; nothing where that can't be read.
 async fn retractions(provider: &Provider, module: &ModulePath, latest: &Version) -> Vec<Retract> {
     let Ok(of) = ModuleVersion::new(module.clone(), latest.clone()) else { return Vec::new() };
-    let Ok(got) = provider.object(&of, ObjectKind::Mod).await else { return Vec::new() };
+    let Ok(got) = provider.object(&of, ObjectKind::Mod, false).await else { return Vec::new() };
     GoMod::parse_lax(&got.bytes).map(|file| file.retract).unwrap_or_default()
 }
 

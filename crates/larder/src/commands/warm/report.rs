@@ -126,15 +126,13 @@ pub(crate) fn json(ending: &Ending, asked: &Warm, config: &Config) -> Value {
 }
 
 /// Returns a URL without the login in it.
-fn without_login(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) => {
-            // Neither can fail for a URL that could be asked.
-            let _ = parsed.set_username("").and_then(|()| parsed.set_password(None));
-            parsed.to_string()
-        }
-        Err(_) => String::new(),
-    }
+pub(super) fn without_login(url: &str) -> String {
+    let parsed = url::Url::parse(url).ok().and_then(|mut parsed| {
+        parsed.set_username("").and_then(|()| parsed.set_password(None)).ok()?;
+        Some(parsed.to_string())
+    });
+    // Whatever it is that has no place for a login, one would stand before this.
+    parsed.unwrap_or_else(|| url.rsplit('@').next().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
@@ -151,5 +149,6 @@ mod tests {
     #[test]
     fn logins_are_not_printed() {
         assert_eq!(without_login("https://me:canary@proxy.example.com/go"), "https://proxy.example.com/go");
+        assert_eq!(without_login("me:canary@proxy.example.com"), "proxy.example.com");
     }
 }

@@ -48,6 +48,12 @@ fn one(word: &str, settings: &ProjectSettings) -> Result<Target, Outcome> {
         {
             Ok(Target::Version { path: module.to_owned(), query: query.to_owned() })
         }
+        _ if word.is_empty() => {
+            Err(Outcome::Usage { error: "an empty word names nothing".to_owned(), hint: None })
+        }
+        _ if is_file_name(word) => {
+            Err(Outcome::Usage { error: format!("there is no file {word}"), hint: None })
+        }
         Some(_) | None => Err(Outcome::Usage {
             error: format!("{word} is neither a file or folder nor MODULE@VERSION"),
             hint: Some(format!(
@@ -56,6 +62,12 @@ fn one(word: &str, settings: &ProjectSettings) -> Result<Target, Outcome> {
             )),
         }),
     }
+}
+
+/// Reports whether a word can be meant for nothing but a file or folder.
+fn is_file_name(word: &str) -> bool {
+    let name = word.rsplit('/').next().unwrap_or_default();
+    matches!(name, "go.mod" | "go.sum" | "go.work") || word.starts_with(['/', '.'])
 }
 
 fn file(path: &Path, settings: &ProjectSettings) -> Result<Target, Outcome> {
