@@ -191,6 +191,8 @@ impl Session {
             let credit = self.credit.entry(why).or_default();
             credit.given += count.given;
             credit.used += count.used;
+            // What waits for credit is wished for nowhere else.
+            credit.held.extend(count.held);
         }
         for (wish, why) in young.wished {
             self.wished.entry(wish).or_insert(why);

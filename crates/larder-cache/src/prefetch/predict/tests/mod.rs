@@ -63,3 +63,25 @@ fn what_lies_below_an_old_module_is_certain() {
     assert_eq!(names(&wishes), ["a@v1.0.0.mod", "b@v1.0.0.mod", "c@v1.0.0.mod"]);
     assert!(wishes.iter().all(|wish| wish.why != Why::Likely));
 }
+
+#[test]
+fn what_waits_for_credit_is_not_lost_when_two_connections_turn_out_to_be_one_client() {
+    let mut predictor = Predictor::default();
+    let now = Instant::now();
+    predictor.asked(key(1), &of("a@v1.0.0"), ObjectKind::Mod, now);
+    predictor.learned(&of("a@v1.0.0"), &facts(true, &["z@v1.0.0"]));
+    let below: Vec<String> = (0..200).map(|n| format!("below{n}@v1.0.0")).collect();
+    let below: Vec<&str> = below.iter().map(String::as_str).collect();
+    predictor.asked(key(2), &of("m@v1.0.0"), ObjectKind::Mod, now);
+    predictor.learned(&of("m@v1.0.0"), &facts(false, &below));
+    assert_eq!(predictor.sessions(), 2);
+    predictor.asked(key(2), &of("z@v1.0.0"), ObjectKind::Mod, now);
+    assert_eq!(predictor.sessions(), 1, "the first one knew that it would be asked for");
+    let mut wished = names(&predictor.wishes());
+    for module in &below[..40] {
+        predictor.asked(key(2), &of(module), ObjectKind::Mod, now);
+        wished.extend(names(&predictor.wishes()));
+    }
+    let count = wished.iter().filter(|name| name.starts_with("below")).count();
+    assert_eq!(count, 200);
+}
