@@ -152,6 +152,9 @@ impl Graph {
     }
 
     pub(super) fn note(&mut self, id: NodeId, of: String, fault: Fault) {
+        if self.problems.len() >= Self::MOST_PROBLEMS {
+            return;
+        }
         let problem = Problem { of, fault, required_by: self.chain_to(id) };
         if !self.problems.contains(&problem) {
             self.problems.push(problem);

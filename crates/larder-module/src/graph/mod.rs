@@ -156,6 +156,8 @@ pub struct Graph {
 impl Graph {
     /// How many versions a graph may have; real ones have a few thousand.
     const MOST_NODES: usize = 500_000;
+    /// How many problems are told; who has so many needs no more.
+    const MOST_PROBLEMS: usize = 1_000;
 
     /// Begins to resolve a project.
     #[must_use]

@@ -193,3 +193,16 @@ fn go_lines() {
         assert_eq!(is_pruning_version(line), pruned, "{line}");
     }
 }
+
+#[test]
+fn a_go_mod_file_full_of_mistakes_is_not_told_to_its_end() {
+    let main = strict("module example.com/app\ngo 1.21\nrequire example.com/a v1.0.0\n");
+    let bad: String = (0..5_000).map(|n| format!("require example.com/a/../{n} v1.0.0\n")).collect();
+    let text = format!("module example.com/a\ngo 1.16\n{bad}");
+    let mut graph = Graph::new(Project::module(&main));
+    for source in graph.wanted() {
+        graph.learn(&source, &GoMod::parse_lax(text.as_bytes()).expect("read as it is"));
+    }
+    assert!(graph.is_settled());
+    assert_eq!(graph.problems().len(), Graph::MOST_PROBLEMS);
+}
