@@ -9,11 +9,11 @@ from .rows import row
 
 def recorded(bench, upstream):
     """Files with what the go command asks for in each graph, in its order; recorded once a run."""
-    world = bench.world
+    world, graphs = bench.world, bench.graphs
     folder = world.work / "recorded"
     if not folder.exists():
         folder.mkdir()
-        for graph in bench.graphs:
+        for graph in graphs:
             # Far enough away that the order is that of a slow link.
             upstream.reset(5)
             clients.download(world, graph, upstream.url)
@@ -127,7 +127,7 @@ def storm(bench, table):
             disturbed.append(p99(world, server, own, rate, seconds, 16))
             played.result()
 
-    for _ in range(1 if quick else world.rounds(7)):
+    for _ in range(world.rounds(7)):
         upstream.reset(50)
         through_new(bench, upstream, one)
     upstream.stop()
@@ -148,7 +148,7 @@ def idle(bench, table):
     def one(server):
         for path in paths:
             server.get(path)
-        for _ in range(1 if quick else world.rounds(7)):
+        for _ in range(world.rounds(7)):
             quiet.append(p99(world, server, paths, rate, seconds, active))
             with clients.Crowd(world, server, paths[0], size):
                 disturbed.append(p99(world, server, paths, rate, seconds, active))

@@ -43,7 +43,7 @@ class Field:
     def race(self, path):
         """Requests a second and processor time a request of each, in rounds that take turns, who begins changes; and who is left out."""
         quick = self.world.options.quick
-        rounds, seconds, connections = (1, 0.2, 8) if quick else (self.world.rounds(7), 2, 64)
+        rounds, seconds, connections = self.world.rounds(7), *((0.2, 8) if quick else (2, 64))
         left_out = dict(self.left_out)
         for name in self.others():
             try:

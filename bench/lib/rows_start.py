@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import shutil
 import socket
 import time
 
@@ -46,8 +47,11 @@ def start(bench, table):
 
 
 def large_store(tree, data, modules, versions):
-    """Fills a store with links, as a module cache that was copied in: each version has its own .info, the rest is one version's."""
-    one = min(tree.rglob("*.zip"), key=lambda path: path.stat().st_size)
+    """Fills a store with links, as a module cache that was copied in: each version has its own .info, the rest is one version's.
+
+    The files are copied first: the tree may be on another file system, and isn't ours.
+    """
+    one = min((path for path in tree.rglob("*.zip") if path.with_suffix(".mod").exists()), key=lambda path: path.stat().st_size)
     each = [f"v0.{version}.0" for version in range(versions // modules)]
     infos = data / "infos"
     infos.mkdir(parents=True)
@@ -57,10 +61,12 @@ def large_store(tree, data, modules, versions):
         folder = data / f"modules/example.com/m{module}/@v"
         folder.mkdir(parents=True)
         (folder / "list").write_text("".join(f"{version}\n" for version in each))
+        for kind in (".mod", ".zip"):
+            shutil.copyfile(one.with_suffix(kind), infos / f"m{module}{kind}")
         for version in each:
             os.link(infos / version, folder / f"{version}.info")
             for kind in (".mod", ".zip"):
-                os.link(one.with_suffix(kind), folder / f"{version}{kind}")
+                os.link(infos / f"m{module}{kind}", folder / f"{version}{kind}")
 
 
 @row("million")
