@@ -23,8 +23,8 @@ use crate::{Facts, System};
 pub use compare::compare;
 pub use known::{BUILT_IN_GOAUTH, KNOWN, Known, meant};
 pub use layers::GoLayers;
-pub use network::without_login;
 pub(crate) use network::{AUTHORITY_FILES, AUTHORITY_FOLDERS};
+pub use network::{with_logins_as, without_login};
 
 /// Reads Go's settings, the network's and the version of the go command into `facts`.
 pub fn collect(system: &System, facts: &mut Facts) {

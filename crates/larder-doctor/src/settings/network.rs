@@ -150,13 +150,25 @@ fn container(system: &System) -> Option<String> {
 /// Returns a text with the logins of all its URLs left out.
 #[must_use]
 pub fn without_login(text: &str) -> String {
+    with_logins_as(text, "")
+}
+
+/// Returns a text with the logins of all its URLs, their `@` included, replaced.
+#[must_use]
+pub fn with_logins_as(text: &str, replacement: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(scheme) = rest.find("://") {
         let (before, after) = rest.split_at(scheme + 3);
         out.push_str(before);
         let authority = after.find(['/', ',', '|', '?', ' ']).unwrap_or(after.len());
-        rest = after[..authority].rfind('@').map_or(after, |at| &after[at + 1..]);
+        rest = match after[..authority].rfind('@') {
+            Some(at) => {
+                out.push_str(replacement);
+                &after[at + 1..]
+            }
+            None => after,
+        };
     }
     out.push_str(rest);
     out

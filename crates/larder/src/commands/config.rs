@@ -126,24 +126,9 @@ fn secret_place(secret: &SecretSource) -> String {
     }
 }
 
-/// Replaces the password of every URL in a chain.
+/// Replaces the login of every URL in a chain.
 pub(crate) fn without_secrets(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(scheme) = rest.find("://") {
-        let (before, after) = rest.split_at(scheme + 3);
-        out.push_str(before);
-        let authority = after.find(['/', ',', '|', '?', ' ']).unwrap_or(after.len());
-        match after[..authority].rfind('@') {
-            Some(at) => {
-                out.push_str("[redacted]");
-                rest = &after[at..];
-            }
-            None => rest = after,
-        }
-    }
-    out.push_str(rest);
-    out
+    larder_doctor::settings::with_logins_as(text, "[redacted]@")
 }
 
 #[cfg(test)]

@@ -46,15 +46,8 @@ impl GoEnvironment {
 
     /// Returns `name`, or `GOPRIVATE` where `name` is unset: `GONOPROXY` and `GONOSUMDB` default to it.
     pub(crate) fn or_private(&self, name: &'static str) -> GoSetting {
-        let own = self.setting(name);
-        if !own.value.is_empty() {
-            return own;
-        }
-        let private = self.setting("GOPRIVATE");
-        if private.value.is_empty() {
-            return own;
-        }
-        GoSetting { name, value: private.value, origin: Origin::GoFallback("GOPRIVATE") }
+        let setting = self.0.or_private(name);
+        GoSetting { name, value: setting.value, origin: origin(name, setting.origin) }
     }
 }
 
@@ -63,6 +56,8 @@ fn origin(name: &str, layer: Layer) -> Origin {
         Layer::Environment => Origin::Environment(name.to_owned()),
         Layer::UserFile(path) => Origin::GoEnvFile(path.into()),
         Layer::SdkFile(path) => Origin::GoRoot(path.into()),
-        Layer::BuiltIn | Layer::FallsBackTo(_) | Layer::GoCommand(_) => Origin::GoBuiltIn,
+        // GOPRIVATE is the only one that others fall back to.
+        Layer::FallsBackTo(_) => Origin::GoFallback("GOPRIVATE"),
+        Layer::BuiltIn | Layer::GoCommand(_) => Origin::GoBuiltIn,
     }
 }
