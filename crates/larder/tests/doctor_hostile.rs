@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use larder_testkit::certificates::{Authority, Leaf};
 use larder_testkit::git_server::Page;
 use larder_testkit::hostile::{FRAMES, SECRET, SECRETS, filled, leaked, logs, raw};
-use larder_testkit::lab::{self, Answer, Case, DnsAnswer, ForwardProxy, GoClient, Lab, Modules};
-use larder_testkit::{Reply, settings};
+use larder_testkit::lab::{self, Answer, Case, DnsAnswer, ForwardProxy, GoClient, Lab};
+use larder_testkit::{FakeUpstream, Reply, settings};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_larder");
 
@@ -313,8 +313,8 @@ const TREATMENTS: &[Treatment] = &[
     }),
 ];
 
-fn modules() -> Modules {
-    Modules::new().module("example.com/ok", "v1.0.0")
+fn modules() -> FakeUpstream {
+    FakeUpstream::new().module("example.com/ok", "v1.0.0")
 }
 
 /// A name server that answers with other names, bad lengths and names that point to themselves.

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Answer, GoClient, Lab, Modules, Request, may_change_user};
+use super::{Answer, GoClient, Lab, Request, may_change_user};
 use crate::git::GitRepository;
 use crate::process;
 use crate::sumdb::FakeSumdb;
+use crate::upstream::FakeUpstream;
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -233,7 +234,7 @@ impl<'a> Case<'a> {
     }
 
     /// Serves modules, verified by a checksum database of this case, and makes both the settings. Returns the URL.
-    pub fn proxy(&mut self, modules: &Modules) -> String {
+    pub fn proxy(&mut self, modules: &FakeUpstream) -> String {
         let served = modules.clone();
         let url = self.site("proxy.example.com", move |request| served.answer(&request.path).into());
         self.env("GOPROXY", &url);
@@ -244,7 +245,7 @@ impl<'a> Case<'a> {
     /// As [`Case::proxy`], with something that answers before the proxy does.
     pub fn broken_proxy(
         &mut self,
-        modules: &Modules,
+        modules: &FakeUpstream,
         instead: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static,
     ) -> String {
         let served = modules.clone();
@@ -257,11 +258,9 @@ impl<'a> Case<'a> {
     }
 
     /// Has the modules in a checksum database of this case, which becomes the setting.
-    pub fn checksums(&mut self, modules: &Modules) -> FakeSumdb {
+    pub fn checksums(&mut self, modules: &FakeUpstream) -> FakeSumdb {
         let sumdb = FakeSumdb::new("sum.example.com", 1);
-        for built in modules.versions() {
-            sumdb.record(&built.path, &built.version, &built.h1, &built.mod_h1);
-        }
+        modules.record_in(&sumdb);
         let server = sumdb.clone();
         let url = self.site("sum.example.com", move |request| database_answer(&server, &request.path));
         self.env("GOSUMDB", &format!("{} {url}", sumdb.verifier_key()));

@@ -11,7 +11,6 @@ mod case;
 mod dns;
 mod forward_proxy;
 mod go_client;
-mod modules;
 mod raw;
 mod web;
 
@@ -27,7 +26,6 @@ pub use case::{Case, Ending, Run};
 pub use dns::{DnsAnswer, DnsServer};
 pub use forward_proxy::ForwardProxy;
 pub use go_client::GoClient;
-pub use modules::Modules;
 pub use raw::Port;
 pub use web::{Answer, Request, Site, WebServer};
 

@@ -99,9 +99,9 @@ struct Served {
 }
 
 /// Everything that decides an answer; tests change it while the server runs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
-    modules: HashMap<String, Served>,
+    modules: BTreeMap<String, Served>,
     replies: HashMap<String, Reply>,
     handlers: Vec<(String, Handler)>,
     rules: Vec<Rule>,
@@ -129,8 +129,8 @@ impl Shared {
     }
 }
 
-/// A fake upstream before it starts.
-#[derive(Default)]
+/// A fake upstream before it starts, which answers for others as well ([`Self::answer`]).
+#[derive(Clone, Default)]
 pub struct FakeUpstream {
     state: State,
     tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
@@ -179,9 +179,7 @@ impl FakeUpstream {
 
     /// Carries a checksum database below `/sumdb/<name>`, and has every version added so far recorded in it.
     pub fn sumdb(self, sumdb: &FakeSumdb) -> Self {
-        for built in self.state.modules.values().flat_map(|served| served.versions.values()) {
-            sumdb.record(&built.path, &built.version, &built.h1, &built.mod_h1);
-        }
+        self.record_in(sumdb);
         let prefix = format!("/sumdb/{}", sumdb.name());
         let sumdb = sumdb.clone();
         self.handler(
@@ -257,6 +255,28 @@ impl FakeUpstream {
     pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
         self.tls = Some(config);
         self
+    }
+
+    /// Answers a request for a path such as `/example.com/m/@v/list` as it would once it runs, faults aside.
+    pub fn answer(&self, path: &str) -> Reply {
+        let path = path.split('?').next().unwrap_or(path).replace("%2B", "+");
+        serve::find(&self.state, &path)
+    }
+
+    /// Returns one version.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn get(&self, path: &str, version: &str) -> &BuiltModule {
+        let found = self.state.modules.get(path).and_then(|served| served.versions.get(version));
+        found.unwrap_or_else(|| panic!("no {path}@{version} in the fake upstream"))
+    }
+
+    pub(crate) fn record_in(&self, sumdb: &FakeSumdb) {
+        for built in self.state.modules.values().flat_map(|served| served.versions.values()) {
+            sumdb.record(&built.path, &built.version, &built.h1, &built.mod_h1);
+        }
     }
 
     /// Starts it on a free port.

@@ -181,7 +181,7 @@ fn first_byte(range: &str) -> Option<usize> {
     range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
 }
 
-fn find(state: &State, path: &str) -> Reply {
+pub(super) fn find(state: &State, path: &str) -> Reply {
     if let Some(reply) = state.replies.get(path) {
         return reply.clone();
     }

@@ -1,7 +1,7 @@
 //! Projects, vendor folders, workspaces, module caches.
 
-use larder_testkit::ModuleBuilder;
-use larder_testkit::lab::{Case, Modules};
+use larder_testkit::lab::Case;
+use larder_testkit::{FakeUpstream, ModuleBuilder};
 
 use crate::{Configuration, healthy, needs_ok, usual, usual_place};
 
@@ -212,7 +212,7 @@ pub(crate) const TABLE: &[Configuration] = &[
         needs_ok(case);
     }),
     healthy("odd-paths-and-versions", |case| {
-        let modules = Modules::new()
+        let modules = FakeUpstream::new()
             .module("example.com/ok", "v1.0.0")
             .module("github.com/Upper/Cased", "v0.1.0-RC.1")
             .module("example.com/two/v2", "v2.3.4")

@@ -13,8 +13,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use larder_testkit::lab::{self, Case, Ending, GoClient, Lab, Modules, Run};
-use larder_testkit::settings;
+use larder_testkit::lab::{self, Case, Ending, GoClient, Lab, Run};
+use larder_testkit::{FakeUpstream, settings};
 
 /// A configuration, and how to make it.
 struct Configuration {
@@ -50,8 +50,8 @@ fn configurations() -> impl Iterator<Item = &'static Configuration> {
 }
 
 /// What most configurations serve.
-fn usual() -> Modules {
-    Modules::new().module("example.com/ok", "v1.0.0").module("example.com/ok", "v1.1.0")
+fn usual() -> FakeUpstream {
+    FakeUpstream::new().module("example.com/ok", "v1.0.0").module("example.com/ok", "v1.1.0")
 }
 
 /// A proxy and its checksum database, and a project that needs one module of it; returns the proxy's URL.

@@ -4,14 +4,14 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Once;
 use std::time::Duration;
 
-use larder_testkit::Larder;
-use larder_testkit::lab::{Answer, Case, DnsAnswer, ForwardProxy, Modules};
+use larder_testkit::lab::{Answer, Case, DnsAnswer, ForwardProxy};
+use larder_testkit::{FakeUpstream, Larder};
 
 use crate::{Configuration, healthy, needs_ok, usual, usual_place};
 
 /// A second proxy that serves nothing of this: it answers as a good one does about what it lacks.
 fn elsewhere(case: &mut Case<'_>) -> String {
-    let other = Modules::new().module("example.com/other", "v1.0.0");
+    let other = FakeUpstream::new().module("example.com/other", "v1.0.0");
     case.site("mirror.example.com", move |request| other.answer(&request.path).into())
 }
 

@@ -1,6 +1,7 @@
 //! Modules that not everybody may have.
 
-use larder_testkit::lab::{Case, Modules};
+use larder_testkit::FakeUpstream;
+use larder_testkit::lab::Case;
 
 use crate::{Configuration, healthy, usual};
 
@@ -26,7 +27,7 @@ fn needs_both(case: &mut Case<'_>, path: &str) {
 /// A proxy that serves the private module too.
 fn served(case: &mut Case<'_>) -> String {
     let path = "git.corp.example/served/lib";
-    let private = Modules::new().module(path, "v1.0.0");
+    let private = FakeUpstream::new().module(path, "v1.0.0");
     let public = usual();
     let answers = private.clone();
     case.broken_proxy(&public, move |request| {

@@ -1,17 +1,17 @@
 //! The module cache and the disk under it.
 
 use larder_testkit::git::GitRepository;
-use larder_testkit::lab::{Answer, Case, Ending, Modules};
+use larder_testkit::lab::{Answer, Case, Ending};
 use larder_testkit::upstream::Reply;
-use larder_testkit::{ModuleBuilder, Rng};
+use larder_testkit::{FakeUpstream, ModuleBuilder, Rng};
 
 use crate::{Scenario, one, scenario};
 
 const ZIP: &str = "go/pkg/mod/cache/download/example.com/ok/@v/v1.0.0";
 
 /// A module too large for a small disk.
-fn large() -> Modules {
-    Modules::new().with(
+fn large() -> FakeUpstream {
+    FakeUpstream::new().with(
         &ModuleBuilder::new("example.com/ok", "v1.0.0")
             .file("ok.go", "package ok\n")
             .file("data.bin", Rng::new(1).bytes(300_000)),
@@ -203,7 +203,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     }),
     scenario("C11", "absence-remembered", |case| {
         let path = tagged(case, "v1.0.0");
-        case.broken_proxy(&Modules::new(), |_| {
+        case.broken_proxy(&FakeUpstream::new(), |_| {
             let reply = Reply::not_found("unknown revision v1.0.0");
             Some(Answer::Reply(reply.header("Cache-Control", "public, max-age=1800").header("Age", "240")))
         });

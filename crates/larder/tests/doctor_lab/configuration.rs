@@ -1,14 +1,14 @@
 //! Settings of Go and of the shell, and the file they are kept in.
 
-use larder_testkit::ModuleBuilder;
-use larder_testkit::lab::{Case, Modules, public_proxy_host};
+use larder_testkit::lab::{Case, public_proxy_host};
+use larder_testkit::{FakeUpstream, ModuleBuilder};
 
 use crate::{Scenario, one, scenario};
 
 /// A proxy of the company that has what the public one hasn't; returns its URL. Nothing points to it yet.
 fn company(case: &mut Case<'_>) -> String {
     let modules =
-        Modules::new().module("git.corp.example/team/lib", "v1.0.0").module("example.com/ok", "v1.0.0");
+        FakeUpstream::new().module("git.corp.example/team/lib", "v1.0.0").module("example.com/ok", "v1.0.0");
     let url = case.proxy(&modules);
     case.unset("GOPROXY");
     url.replace("proxy.example.com", "goproxy.corp.example")
@@ -284,7 +284,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("F16", "of-a-dependency", |case| {
         let broken = ModuleBuilder::new("example.com/ok", "v1.0.0")
             .go_mod("module example.com/ok\n\nrequire example.com/b\n");
-        case.proxy(&Modules::new().with(&broken));
+        case.proxy(&FakeUpstream::new().with(&broken));
         case.app(&[], &[]);
         case.get("example.com/ok@v1.0.0");
         case.prints(&["usage: require module/path v1.2.3"]);

@@ -1,6 +1,7 @@
 //! The checksum database: not to be had, or not to be believed.
 
-use larder_testkit::lab::{Answer, Case, Modules};
+use larder_testkit::FakeUpstream;
+use larder_testkit::lab::{Answer, Case};
 use larder_testkit::sumdb::Forgery;
 
 use crate::{Scenario, one, scenario};
@@ -34,7 +35,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         let first = repository.files(&[("go.mod", &format!("module {path}\n")), ("lib.go", "package lib\n")]);
         repository.tag("v1.0.0", first);
         repository.save();
-        case.checksums(&Modules::new());
+        case.checksums(&FakeUpstream::new());
         case.env("GOPROXY", "https://proxy.example.com");
         case.env("GONOPROXY", "git.corp.example");
         case.download(&format!("{path}@v1.0.0"));
@@ -42,14 +43,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     }),
     scenario("V04", "private-proxy", |case| {
         // The proxy of the company serves it; nobody else knows it.
-        let private = Modules::new().module("git.corp.example/team/lib", "v1.0.0");
+        let private = FakeUpstream::new().module("git.corp.example/team/lib", "v1.0.0");
         case.proxy(&private);
-        case.checksums(&Modules::new());
+        case.checksums(&FakeUpstream::new());
         case.download("git.corp.example/team/lib@v1.0.0");
         case.prints(&["/lookup/git.corp.example/team/lib@v1.0.0: 404 Not Found"]);
     }),
     scenario("V04", "gone-with-words-of-git", |case| {
-        let private = Modules::new().module("git.corp.example/team/lib", "v1.0.0");
+        let private = FakeUpstream::new().module("git.corp.example/team/lib", "v1.0.0");
         case.proxy(&private);
         let key = case.variable("GOSUMDB").split(' ').next().unwrap_or_default().to_owned();
         let url = case.site("sum.example.com", |request| {

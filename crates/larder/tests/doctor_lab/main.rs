@@ -29,8 +29,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use larder_testkit::lab::{self, Case, GoClient, Lab, Modules};
-use larder_testkit::settings;
+use larder_testkit::lab::{self, Case, GoClient, Lab};
+use larder_testkit::{FakeUpstream, settings};
 
 /// A cause, and how to make it.
 struct Scenario {
@@ -66,8 +66,8 @@ fn scenarios() -> impl Iterator<Item = &'static Scenario> {
 }
 
 /// Two versions of one module: enough for most.
-fn one() -> Modules {
-    Modules::new().module("example.com/ok", "v1.0.0").module("example.com/ok", "v1.1.0")
+fn one() -> FakeUpstream {
+    FakeUpstream::new().module("example.com/ok", "v1.0.0").module("example.com/ok", "v1.1.0")
 }
 
 /// What became of a scenario with one client.

@@ -1,8 +1,8 @@
 //! Proxies that answer wrongly, or whose answer is misunderstood.
 
-use larder_testkit::Reply;
-use larder_testkit::lab::{Answer, Case, Modules, Request};
+use larder_testkit::lab::{Answer, Case, Request};
 use larder_testkit::zip::ZipWriter;
+use larder_testkit::{FakeUpstream, Reply};
 
 use larder_testkit::settings;
 
@@ -334,7 +334,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         );
     }),
     scenario("P22", "escape-not-undone", |case| {
-        let modules = Modules::new().module("example.com/Upper", "v1.0.0");
+        let modules = FakeUpstream::new().module("example.com/Upper", "v1.0.0");
         case.broken_proxy(&modules, |request| {
             request.path.contains("%21").then(|| Answer::status(404, "404 page not found\n"))
         });

@@ -1,12 +1,12 @@
 //! Which versions and packages there are.
 
-use larder_testkit::ModuleBuilder;
-use larder_testkit::lab::{Answer, Case, Ending, Modules};
+use larder_testkit::lab::{Answer, Case, Ending};
+use larder_testkit::{FakeUpstream, ModuleBuilder};
 
 use crate::{Scenario, one, scenario};
 
 /// A project without requirements that gets a module.
-fn get(case: &mut Case<'_>, modules: &Modules, module: &str, says: &[&str]) {
+fn get(case: &mut Case<'_>, modules: &FakeUpstream, module: &str, says: &[&str]) {
     case.proxy(modules);
     case.app(&[], &[]);
     case.get(module);
@@ -14,7 +14,13 @@ fn get(case: &mut Case<'_>, modules: &Modules, module: &str, says: &[&str]) {
 }
 
 /// A project that requires something, whose needs are asked for.
-fn tidy(case: &mut Case<'_>, modules: &Modules, requires: &[(&str, &str)], imports: &[&str], says: &[&str]) {
+fn tidy(
+    case: &mut Case<'_>,
+    modules: &FakeUpstream,
+    requires: &[(&str, &str)],
+    imports: &[&str],
+    says: &[&str],
+) {
     case.proxy(modules);
     case.app(requires, imports);
     case.go(&["mod", "tidy"]);
@@ -30,9 +36,9 @@ fn user_of(path: &str, version: &str) -> ModuleBuilder {
         .file("user.go", code)
 }
 
-fn retracting() -> Modules {
+fn retracting() -> FakeUpstream {
     let newest = "// Deprecated: use example.com/better instead.\nmodule example.com/ok\n\ngo 1.19\n\nretract v1.0.0 // loses data\n";
-    Modules::new()
+    FakeUpstream::new()
         .module("example.com/ok", "v1.0.0")
         .with(&ModuleBuilder::new("example.com/ok", "v1.2.0").go_mod(newest))
 }
@@ -164,7 +170,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             .file("ok.go", "package ok\n")
             .file("store/store.go", "package store\n");
         let child = ModuleBuilder::new("example.com/ok/store", "v1.0.0").file("store.go", "package store\n");
-        let modules = Modules::new().with(&parent).with(&child);
+        let modules = FakeUpstream::new().with(&parent).with(&child);
         case.proxy(&modules);
         case.app(
             &[("example.com/ok", "v1.0.0"), ("example.com/ok/store", "v1.0.0")],
@@ -251,7 +257,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         get(case, &one(), "example.com/ok@feature/login", &["disallowed version string"]);
     }),
     scenario("R13", "small-letters", |case| {
-        let modules = Modules::new().module("example.com/Upper", "v1.0.0");
+        let modules = FakeUpstream::new().module("example.com/Upper", "v1.0.0");
         get(case, &modules, "example.com/upper@v1.0.0", &["404 Not Found"]);
         case.log_may_say = vec!["P10", "R02"];
         case.no_live = Some("nothing but the right spelling shows that it exists");
@@ -261,7 +267,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             ModuleBuilder::new("example.com/upper", "v1.0.0").go_mod("module example.com/Upper\n\ngo 1.19\n");
         get(
             case,
-            &Modules::new().with(&odd),
+            &FakeUpstream::new().with(&odd),
             "example.com/upper@v1.0.0",
             &["but was required as: example.com/upper"],
         );

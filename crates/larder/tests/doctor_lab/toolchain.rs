@@ -1,7 +1,7 @@
 //! Other versions of Go: asked for, and not to be had.
 
-use larder_testkit::ModuleBuilder;
-use larder_testkit::lab::{Answer, Case, Modules};
+use larder_testkit::lab::{Answer, Case};
+use larder_testkit::{FakeUpstream, ModuleBuilder};
 
 use crate::{Scenario, one, scenario};
 
@@ -14,9 +14,10 @@ fn wants_newer(case: &mut Case<'_>) {
     case.go(&["build", "./..."]);
 }
 
-fn toolchain() -> Modules {
+fn toolchain() -> FakeUpstream {
     let version = format!("v0.0.1-go1.99.9.{}", platform());
-    Modules::new().with(&ModuleBuilder::new("golang.org/toolchain", &version).file("bin/go", "#!/bin/sh\n"))
+    FakeUpstream::new()
+        .with(&ModuleBuilder::new("golang.org/toolchain", &version).file("bin/go", "#!/bin/sh\n"))
 }
 
 fn platform() -> &'static str {
@@ -100,7 +101,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     }),
     scenario("F15", "dependency-too-new", |case| {
         case.needs_go(21, 99);
-        case.proxy(&Modules::new().with(&ModuleBuilder::new("example.com/ok", "v1.0.0").go_line("1.99")));
+        case.proxy(
+            &FakeUpstream::new().with(&ModuleBuilder::new("example.com/ok", "v1.0.0").go_line("1.99")),
+        );
         case.app(&[], &[]);
         case.get("example.com/ok@v1.0.0");
         case.prints(&["requires go >= 1.99"]);

@@ -1,14 +1,14 @@
 //! go.sum and the checksum database.
 
-use larder_testkit::ModuleBuilder;
-use larder_testkit::lab::{Answer, Case, Modules};
+use larder_testkit::lab::{Answer, Case};
 use larder_testkit::upstream::Reply;
+use larder_testkit::{FakeUpstream, ModuleBuilder};
 
 use crate::{Scenario, one, scenario};
 
 /// What somebody has made of the module, under the same name.
-fn tampered() -> Modules {
-    Modules::new()
+fn tampered() -> FakeUpstream {
+    FakeUpstream::new()
         .with(&ModuleBuilder::new("example.com/ok", "v1.0.0").file("ok.go", "package ok\n\n// more\n"))
 }
 

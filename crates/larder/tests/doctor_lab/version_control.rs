@@ -1,8 +1,9 @@
 //! Modules that come from version control: go-import pages and git.
 
+use larder_testkit::FakeUpstream;
 use larder_testkit::git::Commit;
 use larder_testkit::git_server::{GitFault, Page, Strangers};
-use larder_testkit::lab::{Answer, Case, Modules};
+use larder_testkit::lab::{Answer, Case};
 
 use crate::{Scenario, one, scenario};
 
@@ -79,7 +80,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     }),
     scenario("G04", "git-of-the-proxy", |case| {
         let words = "not found: git.corp.example/team/lib@v1.0.0: invalid version: git ls-remote -q origin in /tmp/gopath/pkg/mod/cache/vcs/5b863d3c5f6d03d8b2e5e1b6a6c5b2ed6c2b4f0c3a8d64d4a6d5f1a6d0b7a2f1: exit status 128:\n\tfatal: could not read Username for 'https://git.corp.example': terminal prompts disabled\nConfirm the import path was entered correctly.\nIf this is a private repository, see https://golang.org/doc/faq#git_https for additional information.\n";
-        case.broken_proxy(&Modules::new(), move |_| Some(Answer::status(404, words)));
+        case.broken_proxy(&FakeUpstream::new(), move |_| Some(Answer::status(404, words)));
         case.download("git.corp.example/team/lib@v1.0.0");
         case.prints(&["server response:"]);
     }),
