@@ -202,6 +202,19 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// Returns what [`escape`] was given.
+pub(crate) fn unescape(escaped: &str) -> String {
+    let mut plain = String::with_capacity(escaped.len());
+    let mut letters = escaped.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '!' => plain.extend(letters.next().map(|letter| letter.to_ascii_uppercase())),
+            letter => plain.push(letter),
+        }
+    }
+    plain
+}
+
 /// Returns a package name for the last telling element of a module path.
 fn package_name(path: &str) -> String {
     let mut elements = path.rsplit('/');

@@ -17,6 +17,7 @@ use ed25519_dalek::{Signer, SigningKey};
 pub use self::log::FakeLog;
 use self::log::{parse_tile_path, sha256};
 pub use self::server::RunningSumdb;
+use crate::module::unescape;
 
 /// Which tree head a look-up is answered under.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -424,17 +425,4 @@ fn public_with_algorithm(key: &SigningKey) -> Vec<u8> {
 fn key_hash(name: &str, public: &[u8]) -> u32 {
     let digest = sha256(&[name.as_bytes(), b"\n", public]);
     u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
-}
-
-/// Undoes the escaping of upper-case letters in a request path.
-fn unescape(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '!' => plain.extend(letters.next().map(|letter| letter.to_ascii_uppercase())),
-            letter => plain.push(letter),
-        }
-    }
-    plain
 }

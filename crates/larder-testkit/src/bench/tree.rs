@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::filler;
-use crate::module::h1;
+use crate::module::{h1, unescape};
 use crate::sumdb::FakeSumdb;
 
 /// What a path leads to.
@@ -128,20 +128,6 @@ fn list(file: &Path) -> Found {
         .collect();
     versions.sort();
     Found::Made(versions.into_iter().map(|version| format!("{version}\n")).collect::<String>().into())
-}
-
-fn unescape(text: &str) -> String {
-    let mut capital = false;
-    let mut plain = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character == '!' {
-            capital = true;
-        } else {
-            plain.push(if capital { character.to_ascii_uppercase() } else { character });
-            capital = false;
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::wire::{self, Connection, Flow, Request};
 use super::{Command, Logged, Reply, ReplyBody, Served, Shared, State};
-use crate::module::{BuiltModule, ModuleBuilder, escape, sha256_hex};
+use crate::module::{BuiltModule, ModuleBuilder, escape, sha256_hex, unescape};
 use crate::{Endpoint, Fault};
 
 /// Runs the server in the calling thread until the handle is dropped.
@@ -233,22 +233,7 @@ fn module_file(state: &State, path: &str) -> Option<Reply> {
 }
 
 fn served<'a>(state: &'a State, escaped: &str) -> Option<&'a Served> {
-    let plain = unescape(escaped);
-    state.modules.get(&plain)
-}
-
-fn unescape(escaped: &str) -> String {
-    let mut plain = String::with_capacity(escaped.len());
-    let mut capital = false;
-    for character in escaped.chars() {
-        if character == '!' {
-            capital = true;
-        } else {
-            plain.push(if capital { character.to_ascii_uppercase() } else { character });
-            capital = false;
-        }
-    }
-    plain
+    state.modules.get(&unescape(escaped))
 }
 
 /// Orders versions well enough for a fake: releases first, then by number, then by text.
