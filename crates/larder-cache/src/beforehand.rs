@@ -8,17 +8,17 @@ use larder_module::{request::ObjectKind, version::ModuleVersion};
 use larder_store::ObjectKey;
 use larder_upstream::{Trail, UpstreamKind};
 
-use crate::{Access, Body, engine::Engine, flight::Phase};
+use crate::{Access, Body, engine::Engine, flight::Phase, prefetch::is_allowed};
 
 impl Engine {
     /// Returns the verified body of one file, whole, from the store or else from an upstream that is asked once; nothing where that
-    /// brought nothing. A client that asks for it meanwhile joins the fetch and raises it.
+    /// brought nothing or its route has nothing fetched ahead. A client that asks for it meanwhile joins the fetch and raises it.
     pub async fn beforehand(self: &Arc<Self>, of: &ModuleVersion, kind: ObjectKind) -> Option<Body> {
         let key = ObjectKey::new(of.clone(), kind);
         if let Some(ready) = self.at_hand.find(&key) {
             return Some(ready.body.to_body());
         }
-        if self.tasks.closing() {
+        if self.tasks.closing() || !is_allowed(self.routes().route(of.module().as_str()), kind) {
             return None;
         }
         if self.begins_with_version_control(of) {
@@ -42,6 +42,11 @@ impl Engine {
     /// Has nothing more fetched because of what clients ask for: somebody knows better what they will want.
     pub fn stop_guessing(&self) {
         self.prefetch.stop();
+    }
+
+    /// Goes on to guess: who knew better was wrong.
+    pub fn guess_again(&self) {
+        self.prefetch.routes_changed(&self.routes());
     }
 
     fn begins_with_version_control(&self, of: &ModuleVersion) -> bool {

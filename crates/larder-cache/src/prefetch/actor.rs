@@ -343,7 +343,8 @@ impl Drop for Reporter {
     }
 }
 
-fn is_allowed(route: &Route, kind: ObjectKind) -> bool {
+/// Reports whether a route has files of a kind fetched ahead.
+pub(crate) fn is_allowed(route: &Route, kind: ObjectKind) -> bool {
     match route.prefetch {
         Prefetch::Off => false,
         Prefetch::Mods => kind == ObjectKind::Mod,

@@ -30,6 +30,7 @@ use tokio::sync::mpsc;
 
 use self::{actor::Actor, predict::SessionKey, seen::Seen};
 pub(crate) use self::{
+    actor::is_allowed,
     counts::Counts,
     waste::{Mark, Waste},
 };

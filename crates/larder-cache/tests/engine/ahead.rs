@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::common::{Setup, World, cached_only, old, on_connection};
 use larder_cache::{Access, Reason};
 use larder_module::request::ObjectKind::{self, Info, Mod, Zip};
+use larder_module::version::ModuleVersion;
 use larder_testkit::{FakeUpstream, ModuleBuilder, RunningUpstream};
 use larder_upstream::{Prefetch, Trail};
 
@@ -94,6 +95,22 @@ async fn a_route_may_want_go_mod_files_only_or_nothing() {
     world.get_as(A, V, Mod, &on_connection(1)).await.expect("served");
     world.settled(A, V, Mod).await;
     assert_eq!(upstream.total(), 1);
+}
+
+#[tokio::test]
+async fn who_knows_what_will_be_asked_for_keeps_to_what_routes_want() {
+    for (prefetch, expected) in
+        [(Prefetch::Off, [false, false]), (Prefetch::Mods, [true, false]), (Prefetch::Full, [true, true])]
+    {
+        let upstream = graph().await;
+        let world = ahead(&upstream, prefetch);
+        let of = ModuleVersion::parse(A, V).expect("a module version");
+        for (kind, expected) in [Mod, Zip].into_iter().zip(expected) {
+            let body = world.engine.beforehand(&of, kind).await;
+            assert_eq!(body.is_some(), expected, "{prefetch:?} {kind}");
+        }
+        assert_eq!(upstream.total(), expected.iter().filter(|expected| **expected).count());
+    }
 }
 
 #[tokio::test]

@@ -89,12 +89,12 @@ pub(crate) struct ZipFacts {
 impl ZipFacts {
     /// Returns how much it is, in items of some [`ITEM`] bytes.
     pub(super) fn weight(&self) -> usize {
-        let package = |(folder, package): (&Box<str>, &Package)| {
+        let weights = self.packages.iter().map(|(folder, package)| {
             // The usual text is in the item that stands for its import.
             let long: usize = package.imports.iter().map(|import| import.len().saturating_sub(ITEM)).sum();
             2 + package.imports.len() + (folder.len() + long) / ITEM
-        };
-        self.packages.iter().map(package).sum()
+        });
+        weights.sum()
     }
 }
 
