@@ -55,7 +55,7 @@ impl Ahead {
         let question = question(&go, config, environment, intent);
         let (teller, asked) = unbounded_channel();
         notes.tell(&teller);
-        let lead = Lead { engine: Arc::clone(engine), platform, width, jobs: JoinSet::new() };
+        let lead = Lead { engine: Arc::clone(engine), platform, width, jobs: JoinSet::new(), readings: 0 };
         Self(tokio::spawn(async move {
             // The journal tells as long as this lives.
             let _teller = teller;
@@ -140,13 +140,16 @@ struct Lead {
     platform: Platform,
     width: usize,
     jobs: JoinSet<Done>,
+    /// How many of them read imports.
+    readings: usize,
 }
 
 impl Lead {
     async fn run(mut self, question: Question, mut asked: UnboundedReceiver<String>) {
         let is_a_guess = question.intent.is_a_guess;
         let Ok(Some(mut plan)) = tokio::task::spawn_blocking(move || question.plan()).await else { return };
-        if plan.knows_all() {
+        let mut is_sure = plan.knows_all();
+        if is_sure {
             self.engine.stop_guessing();
         }
         if is_a_guess {
@@ -158,11 +161,16 @@ impl Lead {
             tokio::select! {
                 Some(done) = self.jobs.join_next() => {
                     if let Ok(done) = done {
+                        self.readings -= usize::from(matches!(done, Done::Imports(_)));
                         take(&mut plan, done);
                     }
                 }
                 path = asked.recv() => match path {
                     Some(path) if is_a_guess => plan.note(&path),
+                    Some(path) if is_sure && plan.is_wrong_about(&path) && self.readings == 0 => {
+                        is_sure = false;
+                        self.engine.guess_again();
+                    }
                     Some(_) => {}
                     None => return,
                 },
@@ -187,6 +195,7 @@ impl Lead {
 
     fn read(&mut self, reading: Reading) {
         let platform = self.platform.clone();
+        self.readings += 1;
         self.jobs.spawn_blocking(move || Done::Imports(reading.imports(&platform)));
     }
 }

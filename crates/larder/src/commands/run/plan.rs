@@ -10,7 +10,7 @@ use std::path::Path;
 
 use larder_module::gomod::GoMod;
 use larder_module::graph::{BuildItem, Graph, Source};
-use larder_module::request::ObjectKind;
+use larder_module::request::{ObjectKind, ProxyRequest};
 use larder_module::version::ModuleVersion;
 
 use super::intent::{TOOL, Want};
@@ -53,6 +53,8 @@ pub(super) struct Plan {
     downloads_named: bool,
     /// How often the command asked for a module that its packages don't need.
     unforeseen: usize,
+    /// What the command asked for that wasn't planned.
+    surprises: Vec<ProxyRequest>,
     wished: HashSet<Wish>,
     /// Modules that go.mod files name: the project's, and those that came through a proxy.
     heard: HashSet<String>,
@@ -74,6 +76,7 @@ impl Plan {
             provided: false,
             downloads_named: false,
             unforeseen: 0,
+            surprises: Vec::new(),
             wished: HashSet::new(),
             heard: files.project.names().map(str::to_owned).collect(),
             unheard: HashMap::new(),
@@ -143,6 +146,23 @@ impl Plan {
                 self.settle();
             }
         }
+    }
+
+    /// Reports whether the command has asked for so much that wasn't planned that the project can't be tidy: versions of modules that
+    /// nobody names yet, or what those bring along.
+    pub(super) fn is_wrong_about(&mut self, path: &str) -> bool {
+        let Ok(request) = ProxyRequest::parse(path) else { return false };
+        if matches!(request, ProxyRequest::Checksum { .. }) {
+            return false;
+        }
+        self.surprises.push(request);
+        // What was asked for before it was planned is no surprise any more.
+        let wished = &self.wished;
+        self.surprises.retain(|request| match request {
+            ProxyRequest::Object { of, kind } => !wished.contains(&(of.clone(), *kind)),
+            _ => true,
+        });
+        self.surprises.len() >= SURPRISES && (!self.reads_graph || self.graph.is_settled())
     }
 
     fn tell(&mut self, source: &Source, file: Option<&GoMod>) {

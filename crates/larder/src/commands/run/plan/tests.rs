@@ -220,3 +220,28 @@ fn a_script_that_goes_on_to_ask_for_what_no_package_needs_downloads_everything()
     let zips = wishes(&mut plan).iter().filter(|wish| wish.ends_with(" zip")).count();
     assert_eq!(zips, 6);
 }
+
+#[test]
+fn a_command_that_asks_for_what_nobody_names_is_not_known_after_all() {
+    let project = Project::new(&[("main/go.mod", TIDY), ("main/go.sum", SUMS)]);
+    let mut plan = project.plan(&Want::Everything);
+    for path in ["a/@v/v1.0.0.info", "a/@v/v1.0.0.mod", "a/@v/v1.0.0.zip", "b/@v/v1.0.0.zip"] {
+        assert!(!plan.is_wrong_about(&format!("/example.com/{path}")), "{path} was planned");
+    }
+    assert!(!plan.is_wrong_about("/sumdb/sum.example.com/lookup/example.com/a@v1.0.0"));
+    for path in ["x/@v/list", "c/@v/v1.1.0.mod", "x/@v/v1.0.0.info"] {
+        assert!(!plan.is_wrong_about(&format!("/example.com/{path}")), "{path}: too few");
+    }
+    plan.learned_mod(
+        &of("example.com/a@v1.0.0"),
+        Some(b"module example.com/a\ngo 1.21\nrequire example.com/c v1.1.0\n"),
+    );
+    assert!(!plan.is_wrong_about("/example.com/x/@v/v1.0.0.mod"), "one of them was planned a moment later");
+    assert!(!plan.is_wrong_about("/example.com/x/@v/v1.0.0.zip"), "the graph is still being read");
+    for module in ["b", "c"] {
+        let text = format!("module example.com/{module}\ngo 1.21\n");
+        let version = if module == "b" { "v1.0.0" } else { "v1.1.0" };
+        plan.learned_mod(&of(&format!("example.com/{module}@{version}")), Some(text.as_bytes()));
+    }
+    assert!(plan.is_wrong_about("/example.com/y/@v/list"));
+}
