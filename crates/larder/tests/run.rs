@@ -178,6 +178,8 @@ fn signals_reach_the_command_and_its_end_is_waited_for() {
         ("INT", rustix::process::Signal::INT),
         ("TERM", rustix::process::Signal::TERM),
         ("HUP", rustix::process::Signal::HUP),
+        ("USR1", rustix::process::Signal::USR1),
+        ("USR2", rustix::process::Signal::USR2),
     ] {
         let script =
             format!("sleep 600 >&2 & trap \"kill $!; echo got {name}; exit 5\" {name}; echo ready; wait");

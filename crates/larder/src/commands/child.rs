@@ -38,6 +38,8 @@ pub(crate) struct Signals {
     terminate: Option<Signal>,
     hang_up: Option<Signal>,
     quit: Option<Signal>,
+    user_1: Option<Signal>,
+    user_2: Option<Signal>,
     from_terminal: bool,
     interrupted: bool,
 }
@@ -58,6 +60,8 @@ impl Signals {
             terminate: listen(Name::TERM, SignalKind::terminate())?,
             hang_up: listen(Name::HUP, SignalKind::hangup())?,
             quit: listen(Name::QUIT, SignalKind::quit())?,
+            user_1: listen(Name::USR1, SignalKind::user_defined1())?,
+            user_2: listen(Name::USR2, SignalKind::user_defined2())?,
             from_terminal: is_in_foreground(),
             interrupted: false,
         })
@@ -81,6 +85,8 @@ impl Signals {
                 () = received(&mut self.terminate) => Name::TERM,
                 () = received(&mut self.hang_up) => Name::HUP,
                 () = received(&mut self.quit) => Name::QUIT,
+                () = received(&mut self.user_1) => Name::USR1,
+                () = received(&mut self.user_2) => Name::USR2,
             };
             // The terminal sends these to the whole group, so the command has the first one already.
             let from_keyboard = self.from_terminal && matches!(name, Name::INT | Name::QUIT);
