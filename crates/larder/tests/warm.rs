@@ -355,6 +355,7 @@ fn what_cannot_be_meant_is_wrong_usage() {
     for (arguments, expected) in [
         (&[][..], "there is no go.mod or go.work file in"),
         (&["example.com/a"], "say example.com/a@latest"),
+        (&["@v1.0.0"], "write MODULE@VERSION, such as"),
         (&["x.txt"], "is no go.mod, go.work or go.sum file"),
         (&["missing/go.sum"], "there is no file missing/go.sum"),
         (&[""], "an empty word names nothing"),

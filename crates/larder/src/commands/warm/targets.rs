@@ -56,10 +56,12 @@ fn one(word: &str, settings: &ProjectSettings) -> Result<Target, Outcome> {
         }
         Some(_) | None => Err(Outcome::Usage {
             error: format!("{word} is neither a file or folder nor MODULE@VERSION"),
-            hint: Some(format!(
-                "for the latest version of a module, say {}@latest",
-                word.trim_end_matches('@')
-            )),
+            hint: Some(match word.trim_end_matches('@') {
+                module if module.contains('@') => {
+                    "write MODULE@VERSION, such as example.com/m@v1.2.3".to_owned()
+                }
+                module => format!("for the latest version of a module, say {module}@latest"),
+            }),
         }),
     }
 }
