@@ -110,7 +110,9 @@ async fn connection(stream: tokio::net::TcpStream, tls: Option<Arc<ServerConfig>
         let flow = match fault {
             Some(fault) => {
                 let other = other_file(&request.path);
-                wire::play(&mut connection, &request, fault, reply, other, &shared.bytes).await
+                wire::play(&mut connection, &request, fault, reply, other, &shared.bytes)
+                    .await
+                    .unwrap_or(Flow::Close)
             }
             None => wire::send(&mut connection, &request, reply, rate, &shared.bytes).await,
         };

@@ -240,20 +240,6 @@ pub(super) async fn play(
     right: Reply,
     other: BuiltOther,
     sent: &AtomicU64,
-) -> Flow {
-    match try_play(connection, request, fault, right, other, sent).await {
-        Ok(flow) => flow,
-        Err(_) => Flow::Close,
-    }
-}
-
-async fn try_play(
-    connection: &mut Connection,
-    request: &Request,
-    fault: Fault,
-    right: Reply,
-    other: BuiltOther,
-    sent: &AtomicU64,
 ) -> io::Result<Flow> {
     let body = match &right.body {
         ReplyBody::Memory(bytes) => bytes.clone(),
