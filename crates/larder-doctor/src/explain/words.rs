@@ -79,26 +79,11 @@ fn english(decision: &Decision) -> String {
         Decision::Private { pattern } => {
             format!("The pattern {pattern} matches: no proxy is asked, only the module's own repository.")
         }
-        Decision::NotPrivate { near } => match near_miss(near) {
-            Some((miss, reason)) => format!(
-                "No private pattern matches; {:?} was perhaps meant to, but {}.",
-                miss.pattern,
-                english_reason(reason)
-            ),
-            None => "No private pattern matches: the entries of GOPROXY are asked in their order.".to_owned(),
-        },
+        Decision::NotPrivate { near } => english_not_private(near),
         Decision::BadChain { fault } => {
             format!("GOPROXY can't be used: {fault}. It stops every download, private ones too.")
         }
-        Decision::Proxy { entry, url, after_failure, last, forward_proxy, .. } => {
-            let then = match (last, after_failure) {
-                (true, _) => "It is the last: what it doesn't have is not found",
-                (false, true) => "After any failure, of the check of its hash too, the next entry is asked",
-                (false, false) => "After 404 or 410 the next entry is asked; any other failure ends the walk",
-            };
-            let through = forward_proxy.as_ref().map_or_else(String::new, |url| format!(" through {url}"));
-            format!("Entry {entry}: {url} is asked{through}. {then}.")
-        }
+        Decision::Proxy { entry, url, after_failure, last, forward_proxy, .. } => english_proxy(*entry, url, *after_failure, *last, forward_proxy.as_deref()),
         Decision::DirectEntry { entry } => {
             format!("Entry {entry}: direct, the module's own repository. What follows it is never read.")
         }
@@ -117,16 +102,7 @@ fn english(decision: &Decision) -> String {
             "The pattern {pattern} lets that page come without TLS or with a bad certificate; proxies and git are not affected."
         ),
         Decision::BadVersionControlRules { fault } => format!("GOVCS can't be used: {fault}."),
-        Decision::VersionControl { rule, private, system, allowed } => {
-            let kind = if *private { "private" } else { "public" };
-            match (system, allowed) {
-                (Some(system), true) => format!("{system} may be run for this {kind} path (rule {rule})."),
-                (Some(system), false) => {
-                    format!("{system} may not be run for this {kind} path (rule {rule}).")
-                }
-                (None, _) => format!("For this {kind} path the rule {rule} says what may be run."),
-            }
-        }
+        Decision::VersionControl { rule, private, system, allowed } => english_version_control(rule, *private, system.as_deref(), *allowed),
         Decision::Login { host, login } => english_login(host, login),
         Decision::SumsKnown => "go.sum has its hashes: nobody else is asked for them.".to_owned(),
         Decision::ChecksumsOff => "No checksum database: new hashes are believed as they come.".to_owned(),
@@ -187,6 +163,44 @@ const fn english_reason(reason: Mismatch) -> &'static str {
     }
 }
 
+fn english_not_private(near: &[PatternAnswer]) -> String {
+    match near_miss(near) {
+        Some((miss, reason)) => format!(
+            "No private pattern matches; {:?} was perhaps meant to, but {}.",
+            miss.pattern,
+            english_reason(reason)
+        ),
+        None => "No private pattern matches: the entries of GOPROXY are asked in their order.".to_owned(),
+    }
+}
+
+fn english_proxy(
+    entry: usize,
+    url: &str,
+    after_failure: bool,
+    last: bool,
+    forward_proxy: Option<&str>,
+) -> String {
+    let then = match (last, after_failure) {
+        (true, _) => "It is the last: what it doesn't have is not found",
+        (false, true) => "After any failure, of the check of its hash too, the next entry is asked",
+        (false, false) => "After 404 or 410 the next entry is asked; any other failure ends the walk",
+    };
+    let through = forward_proxy.map_or_else(String::new, |url| format!(" through {url}"));
+    format!("Entry {entry}: {url} is asked{through}. {then}.")
+}
+
+fn english_version_control(rule: &str, private: bool, system: Option<&str>, allowed: bool) -> String {
+    let kind = if private { "private" } else { "public" };
+    match (system, allowed) {
+        (Some(system), true) => format!("{system} may be run for this {kind} path (rule {rule})."),
+        (Some(system), false) => {
+            format!("{system} may not be run for this {kind} path (rule {rule}).")
+        }
+        (None, _) => format!("For this {kind} path the rule {rule} says what may be run."),
+    }
+}
+
 fn english_login(host: &str, login: &Login) -> String {
     match login {
         Login::Url => format!("{host} gets the login of the URL."),
@@ -244,23 +258,12 @@ fn chinese(decision: &Decision) -> String {
         Decision::Private { pattern } => {
             format!("模式 {pattern} 匹配：不询问任何代理，只访问模块自己的代码仓库。")
         }
-        Decision::NotPrivate { near } => match near_miss(near) {
-            Some((miss, reason)) => {
-                format!("没有私有模式匹配；{:?} 也许本应匹配，但{}。", miss.pattern, chinese_reason(reason))
-            }
-            None => "没有私有模式匹配：按顺序询问 GOPROXY 的各项。".to_owned(),
-        },
+        Decision::NotPrivate { near } => chinese_not_private(near),
         Decision::BadChain { fault } => {
             format!("GOPROXY 无法使用：{fault}。所有下载都会停止，私有模块也不例外。")
         }
         Decision::Proxy { entry, url, after_failure, last, forward_proxy, .. } => {
-            let then = match (last, after_failure) {
-                (true, _) => "它是最后一项：它没有的就是找不到",
-                (false, true) => "任何失败（包括哈希校验失败）之后都会询问下一项",
-                (false, false) => "返回 404 或 410 时询问下一项；其他失败则到此为止",
-            };
-            let through = forward_proxy.as_ref().map_or_else(String::new, |url| format!("经由 {url} "));
-            format!("第 {entry} 项：{through}询问 {url}。{then}。")
+            chinese_proxy(*entry, url, *after_failure, *last, forward_proxy.as_deref())
         }
         Decision::DirectEntry { entry } => {
             format!("第 {entry} 项：direct，即模块自己的代码仓库。其后的内容不会被读取。")
@@ -279,12 +282,7 @@ fn chinese(decision: &Decision) -> String {
         }
         Decision::BadVersionControlRules { fault } => format!("GOVCS 无法使用：{fault}。"),
         Decision::VersionControl { rule, private, system, allowed } => {
-            let kind = if *private { "私有" } else { "公开" };
-            match (system, allowed) {
-                (Some(system), true) => format!("允许对这个{kind}路径运行 {system}（规则 {rule}）。"),
-                (Some(system), false) => format!("不允许对这个{kind}路径运行 {system}（规则 {rule}）。"),
-                (None, _) => format!("对这个{kind}路径，由规则 {rule} 决定可以运行什么。"),
-            }
+            chinese_version_control(rule, *private, system.as_deref(), *allowed)
         }
         Decision::Login { host, login } => chinese_login(host, login),
         Decision::SumsKnown => "go.sum 中已有它的哈希：不再询问其他人。".to_owned(),
@@ -320,6 +318,40 @@ const fn chinese_reason(reason: Mismatch) -> &'static str {
         Mismatch::TooLong => "它的段数比路径多",
         Mismatch::Malformed => "它的语法有误",
         Mismatch::Other => "它与此无关",
+    }
+}
+
+fn chinese_not_private(near: &[PatternAnswer]) -> String {
+    match near_miss(near) {
+        Some((miss, reason)) => {
+            format!("没有私有模式匹配；{:?} 也许本应匹配，但{}。", miss.pattern, chinese_reason(reason))
+        }
+        None => "没有私有模式匹配：按顺序询问 GOPROXY 的各项。".to_owned(),
+    }
+}
+
+fn chinese_proxy(
+    entry: usize,
+    url: &str,
+    after_failure: bool,
+    last: bool,
+    forward_proxy: Option<&str>,
+) -> String {
+    let then = match (last, after_failure) {
+        (true, _) => "它是最后一项：它没有的就是找不到",
+        (false, true) => "任何失败（包括哈希校验失败）之后都会询问下一项",
+        (false, false) => "返回 404 或 410 时询问下一项；其他失败则到此为止",
+    };
+    let through = forward_proxy.map_or_else(String::new, |url| format!("经由 {url} "));
+    format!("第 {entry} 项：{through}询问 {url}。{then}。")
+}
+
+fn chinese_version_control(rule: &str, private: bool, system: Option<&str>, allowed: bool) -> String {
+    let kind = if private { "私有" } else { "公开" };
+    match (system, allowed) {
+        (Some(system), true) => format!("允许对这个{kind}路径运行 {system}（规则 {rule}）。"),
+        (Some(system), false) => format!("不允许对这个{kind}路径运行 {system}（规则 {rule}）。"),
+        (None, _) => format!("对这个{kind}路径，由规则 {rule} 决定可以运行什么。"),
     }
 }
 
