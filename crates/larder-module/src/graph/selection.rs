@@ -61,32 +61,29 @@ impl Graph {
         let mut items =
             if self.project.downloads_all() { self.build_list() } else { self.roots_as_selected() };
         items.sort_by(|a, b| a.path.cmp(&b.path));
-        let own = match &self.project.kind {
-            Kind::Version(of) => Some(of.clone()),
-            Kind::Module | Kind::Workspace => None,
-        };
-        distinct(own.into_iter().chain(versions(items)))
+        self.with_its_own(items)
     }
 
     /// Returns the versions of the whole build list, as `go mod download all` asks for them.
     #[must_use]
     pub fn everything(&self) -> Vec<ModuleVersion> {
-        let own = match &self.project.kind {
-            Kind::Version(of) => Some(of.clone()),
-            Kind::Module | Kind::Workspace => None,
-        };
-        distinct(own.into_iter().chain(versions(self.build_list())))
+        self.with_its_own(self.build_list())
     }
 
     /// Returns what is known from the first moment to be downloaded, unless the project isn't tidy: what the main
     /// modules name, as selected so far.
     #[must_use]
     pub fn likely_downloads(&self) -> Vec<ModuleVersion> {
+        self.with_its_own(self.roots_as_selected())
+    }
+
+    /// Returns these versions, and before them the one that the graph is of, if it isn't of a folder.
+    fn with_its_own(&self, items: Vec<BuildItem>) -> Vec<ModuleVersion> {
         let own = match &self.project.kind {
             Kind::Version(of) => Some(of.clone()),
             Kind::Module | Kind::Workspace => None,
         };
-        distinct(own.into_iter().chain(versions(self.roots_as_selected())))
+        distinct(own.into_iter().chain(versions(items)))
     }
 
     /// Returns the versions whose `.mod` the go command reads or fetches besides, as far as known: those of the graph and of what is downloaded.
