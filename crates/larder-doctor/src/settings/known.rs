@@ -132,15 +132,16 @@ pub(super) fn unknown(system: &System, version: Option<GoVersion>) -> Vec<GoSett
         .collect()
 }
 
-/// The number of letters to insert, drop or replace.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<u8> = other.bytes().collect();
+/// Counts the letters to insert, drop or replace between two words.
+#[must_use]
+pub fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().enumerate() {
+    for (i, from) in one.chars().enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
+        for (j, to) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
             diagonal = row[j + 1];
             row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
         }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Facts, System};
 
 pub use compare::compare;
-pub use known::{BUILT_IN_GOAUTH, KNOWN, Known, meant};
+pub use known::{BUILT_IN_GOAUTH, KNOWN, Known, distance, meant};
 pub use layers::GoLayers;
 pub(crate) use network::{AUTHORITY_FILES, AUTHORITY_FOLDERS};
 pub use network::{with_logins_as, without_login};
