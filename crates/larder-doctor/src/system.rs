@@ -55,8 +55,8 @@ impl System {
     }
 }
 
-/// Takes `.` and `..` out of a path.
-fn plain(path: &Path) -> PathBuf {
+/// Takes `.` and `..` out of a path, without asking the disk.
+pub(crate) fn plain(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
         match component {

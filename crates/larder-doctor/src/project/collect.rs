@@ -8,7 +8,7 @@ use larder_module::gowork::GoWork;
 
 use super::{ProjectFacts, vendored};
 use crate::settings::SettingFacts;
-use crate::system::System;
+use crate::system::{System, plain};
 
 /// Reads go.mod, go.work, go.sum and vendor as the go command would find them.
 #[must_use]
@@ -22,7 +22,7 @@ pub fn collect(system: &System, settings: &SettingFacts) -> ProjectFacts {
     let Some(path) = find_go_mod(system, &mut facts) else { return facts };
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     // Another file may stand for go.mod; then go.sum lies beside that one.
-    let path = flags.mod_file.as_ref().map_or(path, |file| normal(&system.folder.join(file)));
+    let path = flags.mod_file.as_ref().map_or(path, |file| plain(&system.folder.join(file)));
     facts.go_mod = Some(path.to_string_lossy().into_owned());
     let go_mod = read_go_mod(system, &path, &mut facts);
     read_go_sum(system, &path, work.as_ref().map(|(path, _)| path.as_path()), &mut facts);
@@ -60,22 +60,7 @@ impl Flags {
 
 fn same_folder(one: &Path, other: &Path) -> bool {
     let clean = |path: &Path| path.components().collect::<PathBuf>();
-    clean(one) == clean(other) || normal(one) == normal(other)
-}
-
-/// Resolves `.` and `..` without asking the disk.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::ParentDir => {
-                out.pop();
-            }
-            std::path::Component::CurDir => {}
-            other => out.push(other),
-        }
-    }
-    out
+    clean(one) == clean(other) || plain(one) == plain(other)
 }
 
 /// Looks for a file in the working folder and in those above it.
@@ -118,7 +103,7 @@ fn workspace(
     facts.missing_uses = work
         .uses
         .iter()
-        .filter(|used| !system.path(normal(&root.join(used)).join("go.mod")).is_file())
+        .filter(|used| !system.path(plain(&root.join(used)).join("go.mod")).is_file())
         .cloned()
         .collect();
     Some((path, work))
@@ -128,7 +113,7 @@ fn workspace(
 fn add_workspace(system: &System, root: &Path, work: &GoWork, facts: &mut ProjectFacts) {
     let mut replaced: Vec<_> = work.replace.iter().map(|line| replacement(system, root, line)).collect();
     for used in &work.uses {
-        let folder = normal(&root.join(used));
+        let folder = plain(&root.join(used));
         if let Ok(bytes) = fs_err::read(system.path(folder.join("go.sum"))) {
             facts.sums.extend(sums(&bytes));
         }
@@ -168,7 +153,7 @@ fn replacement(system: &System, folder: &Path, line: &Replace) -> (String, Strin
         format!("{}@{}", line.old_path, line.old_version)
     };
     if line.new_version.is_empty() {
-        let there = system.path(normal(&folder.join(&line.new_path)).join("go.mod")).is_file();
+        let there = system.path(plain(&folder.join(&line.new_path)).join("go.mod")).is_file();
         return (what, line.new_path.clone(), there);
     }
     (what, format!("{}@{}", line.new_path, line.new_version), true)

@@ -60,7 +60,8 @@ fn docker(wishes: &Wishes, settings: &[Setting], line: Writer<'_>) -> Vec<Line> 
     lines
 }
 
-fn github(wishes: &Wishes, settings: &[Setting], line: Writer<'_>) -> Vec<Line> {
+/// The settings and what else goes into the environment, as entries of a YAML map.
+fn variables(wishes: &Wishes, settings: &[Setting], line: Writer<'_>) -> Vec<Line> {
     let mut lines = vec![];
     for setting in set(settings) {
         lines.push(line(format!("  {}: {}", setting.name, yaml_quoted(&setting.value)), setting.reason));
@@ -68,6 +69,11 @@ fn github(wishes: &Wishes, settings: &[Setting], line: Writer<'_>) -> Vec<Line> 
     for (name, value, why) in outgoing(wishes) {
         lines.push(line(format!("  {name}: {}", yaml_quoted(&value)), why));
     }
+    lines
+}
+
+fn github(wishes: &Wishes, settings: &[Setting], line: Writer<'_>) -> Vec<Line> {
+    let mut lines = variables(wishes, settings, line);
     if let Some(first) = lines.first_mut() {
         first.text = format!("env:\n{}", first.text);
     }
@@ -82,13 +88,7 @@ fn github(wishes: &Wishes, settings: &[Setting], line: Writer<'_>) -> Vec<Line> 
 }
 
 fn gitlab(wishes: &Wishes, settings: &[Setting], line: Writer<'_>) -> Vec<Line> {
-    let mut lines = vec![];
-    for setting in set(settings) {
-        lines.push(line(format!("  {}: {}", setting.name, yaml_quoted(&setting.value)), setting.reason));
-    }
-    for (name, value, why) in outgoing(wishes) {
-        lines.push(line(format!("  {name}: {}", yaml_quoted(&value)), why));
-    }
+    let mut lines = variables(wishes, settings, line);
     lines.push(line("  GOMODCACHE: \"$CI_PROJECT_DIR/.go/mod\"".to_owned(), Reason::Cache));
     lines[0].text = format!("variables:\n{}", lines[0].text);
     lines.push(line("cache:\n  key:\n    files: [go.sum]\n  paths: [.go/mod]".to_owned(), Reason::Cache));
