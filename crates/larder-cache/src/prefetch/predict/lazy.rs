@@ -3,7 +3,7 @@
 //! Of a package that another module imports it is known what it imports in turn. Which packages of a module the main module imports can't
 //! be seen, only which zips come: there, what many of the module's packages need is taken for needed (see [`common`]).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use larder_module::request::ObjectKind;
 
@@ -26,9 +26,19 @@ struct Used {
     guess: bool,
     /// By folder.
     folders: BTreeSet<Box<str>>,
-    visited: HashSet<Box<str>>,
+    /// Those of them whose imports were not followed yet.
+    fresh: Vec<Box<str>>,
     /// Only a guess led here: nothing further is followed before the client comes for it.
     waits: bool,
+}
+
+impl Used {
+    fn add(&mut self, folder: &str) {
+        if !self.folders.contains(folder) {
+            self.folders.insert(folder.into());
+            self.fresh.push(folder.into());
+        }
+    }
 }
 
 /// What is known of a build.
@@ -63,12 +73,14 @@ impl Session {
         // The client's own version of a path counts from now on, though a higher one was named.
         self.best.insert(graph.path(id), id);
         for (module, folder) in self.who_imports(graph, id) {
-            self.lazy.used.entry(module).or_default().folders.insert(folder);
+            self.lazy.used.entry(module).or_default().add(&folder);
             self.visit(graph, module);
         }
         let named = self.packages_asked_for(graph, id);
         let used = self.lazy.used.entry(id).or_default();
-        used.folders.extend(named);
+        if let Some(folder) = named {
+            used.add(&folder);
+        }
         used.waits = false;
         if used.folders.is_empty() {
             (used.unforeseen, used.guess) = (true, true);
@@ -124,8 +136,9 @@ impl Session {
             let Some(used) = self.lazy.used.get_mut(&id).filter(|used| !used.waits) else { continue };
             let mut imports = Vec::new();
             let mut guesses = Vec::new();
-            for (folder, package) in &facts.packages {
-                if used.folders.contains(folder) && used.visited.insert(folder.clone()) {
+            // A large module is come back to for each of its packages that is imported, so only what is new is looked at.
+            for folder in used.fresh.drain(..) {
+                if let Some(package) = facts.packages.get(&folder) {
                     imports.extend(package.imports.iter().cloned());
                 }
             }
@@ -133,9 +146,9 @@ impl Session {
                 guesses = common::imports(graph.path_text(id), facts);
             }
             for guess in guesses {
-                let known: HashSet<NodeId> = self.lazy.used.keys().copied().collect();
-                if let Some(module) = self.resolve(graph, id, &guess).filter(|module| !known.contains(module))
-                {
+                let known = self.lazy.used.len();
+                let found = self.resolve(graph, id, &guess);
+                if let Some(module) = found.filter(|_| self.lazy.used.len() > known) {
                     self.lazy.used.entry(module).or_default().waits = true;
                 }
             }
@@ -176,7 +189,7 @@ impl Session {
             }
         };
         let used = self.lazy.used.entry(module).or_default();
-        used.folders.insert(folder.into());
+        used.add(folder);
         if module != from {
             let (kind, rank) = (ObjectKind::Zip, rank::IMPORTED);
             self.wish(Draft { id: module, kind, rank, why: Why::Imported, facts: true });

@@ -65,3 +65,24 @@ fn packages_that_import_each_other_without_end_are_not_counted_to_the_end() {
     // 300 packages that each come by 90,000 imports: nobody waits for the count.
     assert!(common::imports("example.com/a", &ZipFacts { packages }).is_empty());
 }
+
+#[test]
+fn a_module_of_many_packages_is_not_looked_through_for_each_of_them() {
+    const PACKAGES: usize = 20_000;
+    let mut predictor = Predictor::default();
+    let now = Instant::now();
+    predictor.asked(key(1), &of("a/p0@v1.0.0"), ObjectKind::Info, now);
+    predictor.asked(key(1), &of("a@v1.0.0"), ObjectKind::Info, now);
+    predictor.asked(key(1), &of("a@v1.0.0"), ObjectKind::Zip, now);
+    predictor.learned(&of("a@v1.0.0"), &facts(true, &["b@v1.0.0"]));
+    predictor.wishes();
+    // Each imports the next one, and the last one another module: with a look at all of them for each, 400 million.
+    let mut chain = ZipFacts::default();
+    for number in 0..PACKAGES {
+        let next = if number + 1 < PACKAGES { format!("a/p{}", number + 1) } else { "b".to_owned() };
+        let imports = vec![format!("example.com/{next}").into()];
+        chain.packages.insert(format!("p{number}").into(), facts::Package { is_command: false, imports });
+    }
+    predictor.unpacked(&of("a@v1.0.0"), Arc::new(chain));
+    assert!(names(&predictor.wishes()).contains(&"b@v1.0.0.zip".to_owned()));
+}
