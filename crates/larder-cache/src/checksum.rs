@@ -277,6 +277,11 @@ impl ChecksumDatabases {
         *self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Reports whether a proven record of a version is in memory.
+    pub(crate) fn has_record(&self, of: &ModuleVersion) -> bool {
+        self.confirming(of).is_some_and(|database| database.has_record(of))
+    }
+
     /// Starts a look-up whose result will be wanted, so that it runs beside the download.
     pub async fn look_up_ahead(&self, of: &ModuleVersion, chain: &Chain) {
         if let Some(database) = self.confirming(of) {

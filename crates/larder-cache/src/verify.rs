@@ -96,6 +96,11 @@ impl Engine {
         }
     }
 
+    /// Reports whether the checksum database's record of a version is at hand: the version is published, and so are the names in its go.mod.
+    pub(crate) fn is_proven(&self, of: &ModuleVersion) -> bool {
+        self.databases.as_ref().is_some_and(|databases| databases.has_record(of))
+    }
+
     /// Starts the look-up whose result will be wanted, so that it runs beside the download.
     pub(crate) fn look_up_ahead(self: &Arc<Self>, route: &Route, of: &ModuleVersion) {
         if mode_for(route, of.module()) == VerifyMode::Off || self.databases.is_none() {

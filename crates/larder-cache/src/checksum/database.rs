@@ -153,6 +153,11 @@ impl Database {
             .unwrap_or_else(|| Err(lost()))
     }
 
+    /// Reports whether the proven record of a version is in memory.
+    pub(super) fn has_record(&self, of: &ModuleVersion) -> bool {
+        self.records.peek(of).is_some()
+    }
+
     /// Returns the proven record of a version if it is in memory or stored.
     pub(super) async fn held_record(&self, of: &ModuleVersion) -> Option<Arc<Known>> {
         if let Some(known) = self.records.get(of) {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder_module::{path::ModulePath, request::ObjectKind};
+use larder_module::{path::ModulePath, request::ObjectKind, version::ModuleVersion};
 use larder_store::ObjectKey;
 use larder_upstream::{Prefetch, Route, Routes, Trail, UpstreamKind};
 use tokio::sync::mpsc;
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     Outcome,
     engine::Engine,
+    fetch::on_behalf_of,
     flight::{Flight, Phase, Ready},
 };
 
@@ -68,6 +69,8 @@ pub(crate) struct Actor {
     clients: HashMap<SessionKey, Client>,
     /// Modules that may be spoken of to public upstreams: clients asked for them, or public modules name them.
     vouched: HashSet<ModulePath>,
+    /// Versions that files name which the checksum database has proven: it may be asked for these before an upstream has said that they exist.
+    published: HashSet<ModuleVersion>,
     /// What could not be read: when a client asks for it after all, it is read then.
     unread: HashSet<ObjectKey>,
     sweeps: u64,
@@ -86,6 +89,7 @@ impl Actor {
             counts,
             clients: HashMap::new(),
             vouched: HashSet::new(),
+            published: HashSet::new(),
             unread: HashSet::new(),
             sweeps: 0,
         }
@@ -116,10 +120,10 @@ impl Actor {
                 self.noted(&engine, &routes, &note);
             }
             for done in ends {
-                self.ended(&routes, done);
+                self.ended(&engine, &routes, done);
             }
             self.take_wishes(&engine, &routes);
-            self.begin(&engine);
+            self.begin(&engine, &routes);
             self.counts.state(self.budget.requests(), self.queue.len(), self.predictor.sessions());
         }
     }
@@ -132,6 +136,7 @@ impl Actor {
         self.queue.retain(|session| self.clients.contains_key(session));
         if self.clients.is_empty() {
             self.vouched = HashSet::new();
+            self.published = HashSet::new();
             self.unread = HashSet::new();
         }
         self.sweeps += 1;
@@ -165,7 +170,7 @@ impl Actor {
         }
     }
 
-    fn ended(&mut self, routes: &Routes, done: Done) {
+    fn ended(&mut self, engine: &Engine, routes: &Routes, done: Done) {
         if let Some((share, session)) = &done.share {
             self.budget.give_back(share);
             self.queue.done(session);
@@ -175,7 +180,9 @@ impl Actor {
         }
         let of = done.key.of();
         match done.end {
-            Some(End { facts: Some(Facts::Mod(facts)), .. }) => self.learn(routes, &done.key, facts),
+            Some(End { facts: Some(Facts::Mod(facts)), .. }) => {
+                self.learn(engine, routes, &done.key, facts);
+            }
             Some(End { facts: Some(Facts::Zip(facts)), .. }) => self.predictor.unpacked(of, facts),
             Some(End { result: WishResult::Failed, .. }) | None => {
                 self.predictor.gone(of, done.key.kind());
@@ -191,7 +198,7 @@ impl Actor {
     ///
     /// A private module's file may name another private module that no route knows to be private, and a public upstream must not hear of
     /// it. So of what private modules name, only such public modules count that have been spoken of in public.
-    fn learn(&mut self, routes: &Routes, key: &ObjectKey, mut facts: ModFacts) {
+    fn learn(&mut self, engine: &Engine, routes: &Routes, key: &ObjectKey, mut facts: ModFacts) {
         let is_private = |module: &ModulePath| routes.route(module.as_str()).private;
         if is_private(key.of().module()) {
             let vouched = &self.vouched;
@@ -200,6 +207,9 @@ impl Actor {
         } else {
             for required in &facts.requires {
                 self.vouch(required.of.module());
+            }
+            if engine.is_proven(key.of()) && self.published.len() < VOUCHED {
+                self.published.extend(facts.requires.iter().map(|required| required.of.clone()));
             }
         }
         self.predictor.learned(key.of(), &facts);
@@ -258,12 +268,18 @@ impl Actor {
     }
 
     /// Begins whatever there is room for.
-    fn begin(&mut self, engine: &Arc<Engine>) {
+    fn begin(&mut self, engine: &Arc<Engine>, routes: &Routes) {
         while let Some(item) = self.queue.pop(&self.budget) {
             let trail =
                 self.clients.get(&item.session).map(|client| client.trail.clone()).unwrap_or_default();
             let (flight, landing) = engine.board.join_ahead(&item.key);
             if let Some(landing) = landing {
+                if item.key.kind() == ObjectKind::Mod && self.published.contains(item.key.of()) {
+                    let route = on_behalf_of(routes.route(item.key.of().module().as_str()), &trail);
+                    let chain = route.chain.wanted_so_soon(flight.urgency());
+                    // Beside the file, since what it names can't be fetched before it is confirmed.
+                    engine.look_up_ahead(&Route { chain, ..route }, item.key.of());
+                }
                 let work = Arc::clone(engine).fly(item.key.clone(), landing, trail);
                 engine.tasks.spawn_ahead(flight.urgency().clone(), work);
             }

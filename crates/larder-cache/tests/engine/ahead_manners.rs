@@ -193,3 +193,37 @@ async fn what_is_fetched_ahead_is_verified_like_everything_else() {
     let failure = world.get_as(B, V, Mod, &on_connection(1)).await.expect_err("refused");
     assert_eq!(failure.reason, Reason::ChecksumMismatch);
 }
+
+fn lookup_path(module: &str) -> String {
+    format!("/lookup/{module}@{V}")
+}
+
+#[tokio::test]
+async fn what_a_proven_file_names_is_looked_up_while_it_is_fetched() {
+    let sumdb = FakeSumdb::new("sum.example.com", 1);
+    let upstream = FakeUpstream::new().with(&old(A).require(B, V)).module(B, V).sumdb(&sumdb).start().await;
+    upstream.set_fault_on(&mod_path(B), Fault::StallBeforeHead, None);
+    let world = full(&upstream).verified_by(&sumdb, upstream.url()).start();
+    world.get_as(A, V, Mod, &on_connection(1)).await.expect("served");
+    world.until("it is looked up", |_| sumdb.requests().contains(&lookup_path(B))).await;
+    assert_eq!(upstream.requests(&mod_path(B)), 1, "and its file hasn't come");
+}
+
+#[tokio::test]
+async fn a_file_that_nobody_proved_tells_the_database_no_name() {
+    let sumdb = FakeSumdb::new("sum.example.com", 1);
+    let inside = FakeUpstream::new().with(&old("corp.example.com/a").require(B, V)).start().await;
+    let upstream = FakeUpstream::new().module(B, V).sumdb(&sumdb).start().await;
+    upstream.set_fault_on(&mod_path(B), Fault::Status(404), None);
+    let world = Setup {
+        private: vec![("corp.example.com", inside.url().to_owned())],
+        ..full(&upstream).verified_by(&sumdb, upstream.url())
+    }
+    .start();
+    // Spoken of in public, so that the private file is followed.
+    world.get_as(B, V, Info, &on_connection(1)).await.expect("served");
+    world.get_as("corp.example.com/a", V, Mod, &on_connection(1)).await.expect("served");
+    wish_failed(&world).await;
+    assert_eq!(upstream.requests(&mod_path(B)), 1, "it was fetched ahead in vain");
+    assert!(!sumdb.requests().contains(&lookup_path(B)), "{:?}", sumdb.requests());
+}
