@@ -96,42 +96,51 @@ def p99(world, server, paths, rate, seconds, connections):
     return found | {"cpu": server.process.ran() - before, "peak": server.process.memory(), "requests": rate * seconds}
 
 
-def note_latency(table, name, what, quiet, disturbed, alone=False):
+def note_latency(table, name, what, quiet, disturbed, alone=False, bar=at_most(1)):
     """The bar: half as much again, or two milliseconds more, whichever is the larger.
 
     `alone`: a request's processor time is that of the quiet time, since what disturbs asks for something too.
     """
     beyond = [loud["p99_ms"] / max(1.5 * calm["p99_ms"], calm["p99_ms"] + 2) for calm, loud in zip(quiet, disturbed)]
     middle = lambda found: sorted(one["p99_ms"] for one in found)[len(found) // 2]
-    table.note(name, f"{what}: p99 to what it may be ({middle(quiet):.2f} ms quiet, {middle(disturbed):.2f} ms)", beyond, "x", at_most(1),
+    table.note(name, f"{what}: p99 to what it may be ({middle(quiet):.2f} ms quiet, {middle(disturbed):.2f} ms)", beyond, "x", bar,
                cost([1e6 * one["cpu"] / one["requests"] for one in (quiet if alone else disturbed)], [one["peak"] for one in disturbed]), quiet=quiet, disturbed=disturbed)
 
 
 @row("storm")
 def storm(bench, table):
-    """A client with everything cached, while recorded clients make Larder look ahead."""
+    """A client with everything cached, while recorded clients make Larder look ahead; and one of nginx, beside the same.
+
+    The second tells what of it is the machine's: its server has no part in the storm, and its client waits for a core as the first does.
+    """
     world = bench.world
     upstream = servers.upstream(world, bench.tree)
     files = recorded(bench, upstream)
     quick = world.options.quick
     rate, seconds = (200, 0.5) if quick else (500, 4)
     own = [path for path in files[0].read_text().split() if path.endswith((".mod", ".info"))][:40]
-    quiet, disturbed = [], []
+    beside_it = servers.nginx(world, bench.tree)
 
-    def one(server):
+    def latencies(asked, stormed):
         for path in own:
-            server.get(path)
-        quiet.append(p99(world, server, own, rate, seconds, 16))
+            asked.get(path)
+        calm = p99(world, asked, own, rate, seconds, 16)
         with ThreadPoolExecutor(1) as beside:
-            played = beside.submit(clients.replay, world, server, files)
-            disturbed.append(p99(world, server, own, rate, seconds, 16))
+            played = beside.submit(clients.replay, world, stormed, files)
+            loud = p99(world, asked, own, rate, seconds, 16)
             played.result()
+        return calm, loud
 
+    found, floor = [], []
     for _ in range(world.rounds(7)):
-        upstream.reset(50)
-        through_new(bench, upstream, one)
+        for of_whom, into in ((lambda server: server, found), (lambda _server: beside_it, floor)):
+            upstream.reset(50)
+            into.append(through_new(bench, upstream, lambda server: latencies(of_whom(server), server))[0])
     upstream.stop()
-    note_latency(table, "storm", f"a warm client at {rate}/s while {len(files)} cold ones are served", quiet, disturbed, alone=True)
+    beside_it.stop()
+    during = f"while {len(files)} cold ones are served"
+    note_latency(table, "storm", f"a warm client at {rate}/s {during}", *zip(*found), alone=True)
+    note_latency(table, "storm-nginx", f"a warm client of nginx at {rate}/s {during} by Larder", *zip(*floor), alone=True, bar=None)
 
 
 @row("idle")
