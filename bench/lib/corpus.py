@@ -30,9 +30,9 @@ class Bench:
             raise Skipped("this corpus has one project only")
         return self._graphs
 
-    def near(self, size):
-        """The path of the zip whose size is nearest, of those that have the other files beside them."""
-        zips = [path for path in sorted(self.tree.rglob("*.zip")) if all(path.with_suffix(kind).exists() for kind in (".info", ".mod"))]
+    def near(self, size, fits=lambda path: True):
+        """The path of the zip whose size is nearest, of those that fit and have the other files beside them."""
+        zips = [path for path in sorted(self.tree.rglob("*.zip")) if fits(path) and all(path.with_suffix(kind).exists() for kind in (".info", ".mod"))]
         if not zips:
             raise Skipped("this corpus has no zip with its .info and .mod")
         return "/" + str(min(zips, key=lambda path: abs(path.stat().st_size - size)).relative_to(self.tree))
