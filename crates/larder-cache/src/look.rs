@@ -120,7 +120,8 @@ impl Engine {
         examined: Examined,
     ) -> Option<ObjectRow> {
         let (store, key, object) = (self.store.clone(), key.clone(), Arc::clone(&found.object));
-        let is_news = object.row.is_none() && !object.marks.unverified;
+        let may_wait = found.is_small() && object.row.is_none() && !object.marks.unverified;
+        let place = may_wait.then(|| Arc::clone(&self.recording).try_acquire_owned().ok()).flatten();
         let write = async move {
             let path = key.to_string();
             let recorded = blocking(move || store.record_examined(&key, &object, &examined)).await;
@@ -130,16 +131,12 @@ impl Engine {
                 })
                 .ok()
         };
-        match Arc::clone(&self.recording).try_acquire_owned() {
-            Ok(place) if is_news && found.is_small() => {
-                self.tasks.spawn(async move {
-                    write.await;
-                    drop(place);
-                });
-                None
-            }
-            Ok(_) | Err(_) => write.await,
-        }
+        let Some(place) = place else { return write.await };
+        self.tasks.spawn(async move {
+            write.await;
+            drop(place);
+        });
+        None
     }
 
     /// Moves a wrong object aside, so that it is fetched anew.
